@@ -1,0 +1,136 @@
+"""Masked multi-subject cross-attention against the float64 reference."""
+
+import pytest
+import torch
+
+from msd_core.attention import EMPTY_TOKENS, RegionMasks, SubjectKeyValues, attend_to_subjects, token_mask
+from msd_core.boxes import Box
+from msd_core.layout import Region, region_cells
+from tests import reference
+from tests.samples import BOX_SETS, MAPS
+
+TOLERANCE = 5e-6
+HEADS, HIDDEN, COUNT = 3, 24, 4
+
+
+def case(boxes, height, width, batch=1, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    q = torch.randn(batch, height * width, HIDDEN, generator=generator)
+    keys, values = torch.randn(2, len(boxes), COUNT, HIDDEN, generator=generator)
+    return q, keys, values
+
+
+def attend(boxes, height, width, q, keys, values, weights=None, scale=1.0, active=None):
+    """The way a run computes it: keys and values prepared once, masks built once, one attention."""
+    counts = [COUNT] * len(boxes)
+    weights = torch.ones(len(boxes)) if weights is None else torch.tensor(weights)
+    projected = [(keys.flatten(0, 1)[None], values.flatten(0, 1)[None])]
+    prepared = SubjectKeyValues(projected, weights.repeat_interleave(COUNT) * scale, [1.0])
+    masks = RegionMasks([Region(box) for box in boxes], counts)
+    mask = masks.at(height, width, active or (True,) * len(boxes), q.device, q.dtype)
+    key, value = prepared.at(0, q.device, q.dtype)
+    return attend_to_subjects(q, key, value, mask, HEADS)
+
+
+@pytest.mark.parametrize("height, width", MAPS)
+@pytest.mark.parametrize("name", BOX_SETS)
+def test_attention_equals_the_reference(name, height, width):
+    boxes = BOX_SETS[name]
+    q, keys, values = case(boxes, height, width, batch=2)
+    expected = reference.masked_attention(
+        q, keys, values, region_cells([Region(box) for box in boxes], height, width), HEADS
+    )
+    assert (attend(boxes, height, width, q, keys, values) - expected).abs().max() < TOLERANCE
+
+
+@pytest.mark.parametrize("weights", [(0.0, 1.0), (0.5, 2.0), (3.0, 0.25)])
+def test_subject_weights_multiply_probabilities_after_the_softmax(weights):
+    boxes = BOX_SETS["overlapping"]
+    q, keys, values = case(boxes, 9, 14)
+    cells = region_cells([Region(box) for box in boxes], 9, 14)
+    expected = reference.masked_attention(q, keys, values, cells, HEADS, subject_scales=torch.tensor(weights))
+    assert (attend(boxes, 9, 14, q, keys, values, weights) - expected).abs().max() < 2 * TOLERANCE
+
+
+def test_a_weightless_subject_still_takes_its_share_of_the_softmax():
+    boxes = (Box(0, 0, 1, 1), Box(0, 0, 1, 1))
+    q, keys, values = case(boxes, 4, 4)
+    with_weightless = attend(boxes, 4, 4, q, keys, values, (1.0, 0.0))
+    alone = attend(boxes[:1], 4, 4, q, keys[:1], values[:1])
+    assert (with_weightless - alone).abs().max() > 0.01
+
+
+def test_overlap_is_one_softmax_and_neither_sum_nor_mean_of_two():
+    boxes = (Box(0, 0, 1, 1), Box(0, 0, 1, 1))
+    q, keys, values = case(boxes, 6, 5)
+    joint = attend(boxes, 6, 5, q, keys, values)
+    single = [attend(boxes[:1], 6, 5, q, keys[i : i + 1], values[i : i + 1]) for i in range(2)]
+    assert (joint - sum(single)).abs().max() > 0.1
+    assert (joint - sum(single) / 2).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_positions_in_no_box_get_exactly_zero(dtype):
+    boxes = BOX_SETS["disjoint"]
+    q, keys, values = (x.to(dtype) * 4 for x in case(boxes, 12, 10))
+    out = attend(boxes, 12, 10, q, keys, values)
+    outside = ~region_cells([Region(box) for box in boxes], 12, 10).any(dim=0).flatten()
+    assert outside.any()
+    assert out[:, outside].abs().max() == 0.0
+    assert out[:, ~outside].abs().min(dim=-1).values.max() > 0
+
+
+def test_scale_zero_adds_exactly_nothing():
+    boxes = BOX_SETS["overlapping"]
+    q, keys, values = case(boxes, 8, 8)
+    assert attend(boxes, 8, 8, q, keys, values, scale=0.0).abs().max() == 0.0
+
+
+def test_swapped_boxes_give_swapped_attention():
+    boxes = BOX_SETS["disjoint"]
+    q, keys, values = case(boxes, 10, 10)
+    swapped = attend(boxes[::-1], 10, 10, q, keys, values)
+    assert torch.allclose(swapped, attend(boxes, 10, 10, q, keys.flip(0), values.flip(0)), atol=1e-6)
+
+
+def test_an_inactive_subject_is_as_absent():
+    boxes = BOX_SETS["nested"]
+    q, keys, values = case(boxes, 8, 11)
+    without = attend(boxes, 8, 11, q, keys, values, active=(True, False))
+    assert torch.allclose(without, attend(boxes[:1], 8, 11, q, keys[:1], values[:1]), atol=1e-6)
+
+
+def test_each_image_of_a_batch_may_have_keys_and_a_mask_of_its_own():
+    generator = torch.Generator().manual_seed(3)
+    q = torch.randn(3, 16, HIDDEN, generator=generator)
+    key, value = torch.randn(2, 3, COUNT + EMPTY_TOKENS, HIDDEN, generator=generator)
+    cells = torch.rand(3, 1, 4, 4, generator=generator) > 0.5
+    mask = token_mask(cells, [COUNT], torch.float32)
+    out = attend_to_subjects(q, key, value, mask, HEADS)
+    for image in range(3):
+        one = slice(image, image + 1)
+        alone = attend_to_subjects(q[one], key[one], value[one], mask[image], HEADS)
+        assert torch.allclose(out[image], alone[0], atol=1e-6)
+
+
+def test_masks_and_keys_are_built_once_and_kept():
+    boxes = BOX_SETS["nested"]
+    masks = RegionMasks([Region(box) for box in boxes], [COUNT, COUNT])
+    cpu = torch.device("cpu")
+    first = masks.at(8, 8, (True, True), cpu, torch.float32)
+    assert masks.at(8, 8, (True, True), cpu, torch.float32) is first
+    assert masks.at(8, 8, (True, False), cpu, torch.float32) is not first
+    _, keys, values = case(boxes, 1, 1)
+    prepared = SubjectKeyValues([(keys, values)], torch.ones(COUNT), [1.0])
+    half = prepared.at(0, cpu, torch.float16)
+    assert prepared.at(0, cpu, torch.float16)[0] is half[0]
+    assert half[0].dtype == torch.float16
+
+
+def test_masks_are_exact_in_low_precision():
+    """bf16 would shift cells: 0.7 of 130 columns is 91, but 0.69921875 of them is 90.9."""
+    region = Region(Box(0.7, 0.0, 1.0, 1.0))
+    cpu = torch.device("cpu")
+    full, low = (RegionMasks([region], [1]).at(2, 130, (True,), cpu, d) for d in (torch.float32, torch.bfloat16))
+    assert torch.equal(full == 0, low == 0)
+    assert (full.view(2, 130, -1)[0, :, 0] == 0).nonzero()[0].item() == 91

@@ -1,0 +1,122 @@
+"""The boxes' value: written one way, read in every way that scripts and detectors write it."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msd_core.boxes import EMPTY_BOXES, Box, boxes_from_pixels, boxes_to_pixels, format_boxes, parse_boxes
+
+CANONICAL = '{"version":1,"boxes":[{"x0":0.1,"y0":0.2,"x1":0.5,"y1":0.8,"label":"","color":""}]}'
+
+
+@st.composite
+def boxes(draw):
+    x = sorted(draw(st.lists(st.integers(0, 10000), min_size=2, max_size=2, unique=True)))
+    y = sorted(draw(st.lists(st.integers(0, 10000), min_size=2, max_size=2, unique=True)))
+    label, color = draw(st.text(max_size=8)), draw(st.text(max_size=7))
+    return Box(x[0] / 10000, y[0] / 10000, x[1] / 10000, y[1] / 10000, label, color)
+
+
+def test_the_canonical_text_has_fixed_keys_and_four_decimals():
+    assert format_boxes([Box(0.1, 0.2, 0.5, 0.8)]) == CANONICAL
+    assert format_boxes([Box(0.10001, 0.19999, 0.50004, 0.8)]) == CANONICAL
+    assert format_boxes([]) == EMPTY_BOXES
+
+
+@given(st.lists(boxes(), max_size=5))
+def test_what_is_written_reads_back_the_same(placed):
+    assert list(parse_boxes(format_boxes(placed))) == placed
+
+
+@pytest.mark.parametrize("value", [
+    CANONICAL,
+    '{"boxes":[[0.1,0.2,0.5,0.8]]}',
+    "[[0.1, 0.2, 0.5, 0.8]]",
+    '[{"x0":0.1,"y0":0.2,"x1":0.5,"y1":0.8}]',
+    {"boxes": [{"y1": 0.8, "x1": 0.5, "y0": 0.2, "x0": 0.1}]},
+    '{"version":1,"boxes":[{"x0":0.1,"y0":0.2,"x1":0.5,"y1":0.8,"label":"","color":"","locked":true}]}',
+])
+def test_scripts_may_write_boxes_in_several_ways(value):
+    assert parse_boxes(value) == (Box(0.1, 0.2, 0.5, 0.8),)
+
+
+@pytest.mark.parametrize("value", [None, "", EMPTY_BOXES, "[]"])
+def test_no_boxes_is_an_empty_layout(value):
+    assert parse_boxes(value) == ()
+
+
+@pytest.mark.parametrize(("value", "words"), [
+    ('{"boxes":[[0.1,0.2,0.5', ["valid JSON", "character"]),
+    ("{'boxes':[[0.1,0.2,0.5,0.8]]}", ["valid JSON", "double quotes"]),
+    ('{"version":2,"boxes":[]}', ["version 2", "version 1", "update"]),
+    ('{"rects":[]}', ["rects", '"boxes"']),
+    ("7", ["int", "list"]),
+    ('{"boxes":[[0.1,0.2,0.5]]}', ["Box 1", "3 numbers", "4"]),
+    ('{"boxes":[[0,0,1,1],"here"]}', ["Box 2", "'here'"]),
+    ('{"boxes":[{"x0":0,"y0":0,"x1":1}]}', ["Box 1", "lacks y1"]),
+    ('{"boxes":[{"x0":0,"y0":0,"x1":1,"y1":1,"label":3}]}', ["Box 1", "label 3"]),
+    ('{"boxes":[[0.5,0,0.5,1]]}', ["Box 1", "x0 and x1 are both 0.5", "larger"]),
+    ('{"boxes":[[0,0,1,0]]}', ["Box 1", "y0 and y1 are both 0"]),
+    ('{"boxes":[[0.6,0,0.2,1]]}', ["Box 1", "x0 is 0.6", "x1 is 0.2", "swap"]),
+    ('{"boxes":[[0,0,512,512]]}', ["Box 1", "x1 is 512", "from 0 to 1", "divide pixels"]),
+    ('{"boxes":[[-0.1,0,1,1]]}', ["Box 1", "x0 is -0.1"]),
+    ('{"boxes":[[NaN,0,1,1]]}', ["Box 1", "x0 is nan"]),
+    ('{"boxes":[["0",0,1,1]]}', ["Box 1", "x0 is '0'"]),
+    ('{"boxes":[{"x0":0,"y0":0,"x1":0,"y1":1,"label":"dog"}]}', ['Box 1 ("dog")']),
+])
+def test_a_bad_value_is_named_in_one_sentence(value, words):
+    with pytest.raises(ValueError) as caught:
+        parse_boxes(value)
+    message = str(caught.value)
+    assert all(word in message for word in words), message
+    assert "\n" not in message
+
+
+def test_pixel_boxes_and_fractions_are_interchangeable():
+    placed = (Box(0.25, 0.5, 0.75, 1.0, "dog", "#ff0000"),)
+    pixels = boxes_to_pixels(placed, 832, 1216)
+    assert {key: pixels[0][0][key] for key in ("x", "y", "width", "height")} == {
+        "x": 208, "y": 608, "width": 416, "height": 608,
+    }
+    assert boxes_from_pixels(pixels, 832, 1216) == placed
+
+
+@given(boxes(), st.integers(64, 4096), st.integers(64, 4096))
+def test_pixel_boxes_stay_inside_the_frame_and_never_vanish(box, width, height):
+    entry = boxes_to_pixels([box], width, height)[0][0]
+    assert entry["width"] >= 1
+    assert entry["height"] >= 1
+    assert 0 <= entry["x"] < entry["x"] + entry["width"] <= width
+    assert 0 <= entry["y"] < entry["y"] + entry["height"] <= height
+
+
+def test_every_form_of_the_cores_bounding_box_is_read():
+    entry = {"x": 10, "y": 20, "width": 30, "height": 40, "metadata": {"label": "cat"}}
+    expected = (Box(0.1, 0.2, 0.4, 0.6, "cat"),)
+    assert boxes_from_pixels(entry, 100, 100) == expected
+    assert boxes_from_pixels([entry], 100, 100) == expected
+    assert boxes_from_pixels([[entry]], 100, 100) == expected
+    assert boxes_from_pixels([], 100, 100) == ()
+
+
+def test_a_detectors_overshoot_is_clipped_to_the_frame():
+    assert boxes_from_pixels({"x": -3, "y": 0, "width": 200, "height": 50}, 100, 100) == (Box(0.0, 0.0, 1.0, 0.5),)
+
+
+@pytest.mark.parametrize(("value", "words"), [
+    ("text", ["str", "BOUNDING_BOX"]),
+    ([{"x": 1, "y": 2}], ["Bounding box 1", "width"]),
+    ([{"x": 200, "y": 0, "width": 10, "height": 10}], ["Bounding box 1", "100x100", "no area"]),
+])
+def test_a_bad_bounding_box_is_named(value, words):
+    with pytest.raises(ValueError) as caught:
+        boxes_from_pixels(value, 100, 100)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_labels_in_any_script_survive():
+    text = format_boxes([Box(0, 0, 1, 1, "ねこ 🐈", "red")])
+    assert "ねこ 🐈" in text
+    assert json.loads(text)["boxes"][0]["label"] == "ねこ 🐈"
