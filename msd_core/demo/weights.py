@@ -1,0 +1,53 @@
+"""Reading the shipped weights: state dicts under their Hugging Face names, in fp32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from . import config
+
+TOKEN_EMBEDDING = "text_model.embeddings.token_embedding.weight"
+TOKEN_IDS = "token_ids"
+
+
+def are_shipped() -> bool:
+    """Whether all weights files are in place."""
+    return all(file.exists() for file in (config.UNET_FILE, config.VAE_FILE, config.TEXT_L_FILE, config.TEXT_G_FILE,
+                                          config.IMAGE_ENCODER_FILE, config.ADAPTER_FILE))
+
+
+def read_weights(file: Path) -> dict[str, Tensor]:
+    """A weights file as it is stored, its floating-point tensors in fp32.
+
+    Raises:
+        ValueError: the file is missing.
+    """
+    if not file.exists():
+        raise ValueError(f"The demo's {file.name} is missing from {file.parent}: install the pack again.")
+    return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in load_file(file).items()}
+
+
+def read_text_encoder(file: Path) -> dict[str, Tensor]:
+    """A text encoder's state dict with the token embedding expanded to all of CLIP's 49408 tokens."""
+    state = read_weights(file)
+    rows, known = state[TOKEN_EMBEDDING], state.pop(TOKEN_IDS)
+    full = rows[-1].repeat(config.TEXT_L["vocab_size"], 1)
+    full[known] = rows[:-1]
+    state[TOKEN_EMBEDDING] = full
+    return state
+
+
+def read_metadata(file: Path) -> dict[str, str]:
+    """The metadata of a weights file."""
+    with safe_open(file, framework="pt") as opened:
+        return opened.metadata() or {}
+
+
+def total_size() -> int:
+    """Bytes of all weights files together."""
+    return sum(file.stat().st_size for file in config.WEIGHTS_FOLDER.glob("*.safetensors"))
+

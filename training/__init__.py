@@ -1,0 +1,1 @@
+"""Training of the demo's tiny set: plain PyTorch, not shipped with the pack."""

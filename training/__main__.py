@@ -1,0 +1,44 @@
+"""Train the demo's tiny set, stage by stage; every stage resumes where it stopped.
+
+    python -m training --folder ~/msd_training --workers 2 [--stage autoencoder ...] [--steps N]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .adapter import train_adapter, train_joint
+from .autoencoder import train_autoencoder
+from .base import train_base
+from .decoder import train_decoder
+from .latents import encode_scenes
+from .trainer import launch
+from .vision import train_vision
+
+STAGES = {
+    "autoencoder": (train_autoencoder, 1400),
+    "latents": (encode_scenes, 24),
+    "base": (train_base, 3000),
+    "vision": (train_vision, 600),
+    "joint": (train_joint, 3000),
+    "adapter": (train_adapter, 2500),
+    "decoder": (train_decoder, 300),
+}
+"""Stage to its function and its number of steps (of shards, for the latents)."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--stage", choices=list(STAGES), action="append")
+    parser.add_argument("--steps", type=int)
+    arguments = parser.parse_args()
+    for name in arguments.stage or STAGES:
+        stage, steps = STAGES[name]
+        launch(stage, arguments.workers, arguments.folder, arguments.steps or steps)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Stage 2: the drawn scenes through the frozen autoencoder, shard by shard, and batches of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from msd_core.demo.config import LATENT_SCALE
+from msd_core.demo.world import Placed
+
+from .autoencoder import encode, load_autoencoder
+from .draw import read_labels, shards_ready
+
+
+@torch.no_grad()
+def encode_scenes(folder: Path, steps: int) -> None:
+    """Encode the first `steps` shards; each worker takes its share."""
+    torch.set_num_threads(1)
+    net = load_autoencoder(folder)
+    rank, workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    for index in shards_ready(folder / "scenes")[:steps]:
+        target = folder / "scenes" / f"latents_{index:03d}.pt"
+        if index % workers != rank or target.exists():
+            continue
+        pictures = torch.from_numpy(np.load(folder / "scenes" / f"scenes_{index:03d}.npy")).permute(0, 3, 1, 2)
+        latents = torch.cat([encode(net, part.float() / 127.5 - 1) for part in pictures.split(10)]) * LATENT_SCALE
+        torch.save(latents.half(), target.with_suffix(".part"))
+        os.replace(target.with_suffix(".part"), target)
+        print(f"latents: shard {index}, std {latents.std((0, 2, 3)).tolist()}", flush=True)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A training example: unit-variance latents `[4, h, w]`, the scene's name and its subjects."""
+
+    latents: Tensor
+    name: str
+    subjects: list[Placed]
+
+
+class LatentScenes:
+    """All encoded shards but the first, which is held out; new shards join as they appear."""
+
+    def __init__(self, folder: Path, held_out: bool = False) -> None:
+        self.folder, self.held_out = folder / "scenes", held_out
+        self.scenes: list[Scene] = []
+        self.seen: set[int] = set()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take in shards that have been encoded since."""
+        for file in sorted(self.folder.glob("latents_*.pt")):
+            index = int(file.stem.split("_")[1])
+            if index in self.seen or (index == 0) != self.held_out:
+                continue
+            self.seen.add(index)
+            latents = torch.load(file, weights_only=True)
+            labels = read_labels(self.folder, index)
+            self.scenes += [Scene(z, *label) for z, label in zip(latents, labels, strict=True)]
+
+    def batch(self, size: int, rng: np.random.Generator) -> list[Scene]:
+        """Scenes drawn at random."""
+        return [self.scenes[int(i)] for i in rng.integers(len(self.scenes), size=size)]

@@ -1,0 +1,171 @@
+"""What every stage shares: worker processes that average gradients, schedule, moving average, checkpoints, log."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from .muon import Muon, split_parameters
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate: linear warm-up, flat, then linear to zero over the last `fall` of `steps`."""
+
+    steps: int
+    rate: float
+    warm_up: int = 100
+    fall: float = 0.5
+
+    def at(self, step: int) -> float:
+        """The rate of a step, counting from 0."""
+        rise = min(1.0, (step + 1) / self.warm_up)
+        return self.rate * rise * min(1.0, max(0.0, (self.steps - step) / (self.steps * self.fall)))
+
+
+class MovingAverage:
+    """Exponential moving average of parameters that warms up, so that untrained weights leave it quickly."""
+
+    def __init__(self, parameters: list[nn.Parameter], slowest: float = 0.004) -> None:
+        self.values = [p.detach().clone() for p in parameters]
+        self.slowest = slowest
+
+    def update(self, parameters: list[nn.Parameter], step: int) -> None:
+        """Move towards the parameters after step `step`."""
+        torch._foreach_lerp_(self.values, [p.detach() for p in parameters], max(self.slowest, 10 / (step + 11)))
+
+    def swap(self, parameters: list[nn.Parameter]) -> None:
+        """Exchange the averages with the parameters; a second call exchanges them back."""
+        for value, parameter in zip(self.values, parameters, strict=True):
+            kept = parameter.detach().clone()
+            parameter.data.copy_(value)
+            value.copy_(kept)
+
+
+class Trainer:
+    """One stage's loop over `loss(step, generator)`; resumes from its folder and stops at the schedule's end."""
+
+    def __init__(self, name: str, folder: Path, modules: nn.ModuleDict, schedule: Schedule, *, decay: float = 0.01,
+                 clip: float = 1.0, threads: int = 1, muon: bool = False) -> None:
+        torch.set_num_threads(threads)
+        self.name, self.folder, self.modules, self.schedule, self.clip = name, folder, modules, schedule, clip
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+        self.workers = dist.get_world_size() if dist.is_initialized() else 1
+        self.parameters = [p for p in modules.parameters() if p.requires_grad]
+        matrices, rest = split_parameters(modules)
+        adam = {"lr": schedule.rate, "betas": (0.9, 0.99), "foreach": True}
+        if muon:
+            self.optimisers = [Muon(matrices, schedule.rate, decay=decay),
+                               torch.optim.AdamW(rest, weight_decay=0.0, **adam)]
+        else:
+            groups = [{"params": matrices, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
+            self.optimisers = [torch.optim.AdamW(groups, **adam)]
+        self.noted: list[float] = []
+        self.average = MovingAverage(self.parameters)
+        self.step = 0
+        self.file = folder / f"{name}.pt"
+        if self.file.exists():
+            saved = torch.load(self.file, map_location="cpu", weights_only=True)
+            modules.load_state_dict(saved["modules"])
+            for optimiser, state in zip(self.optimisers, saved["optimisers"], strict=True):
+                optimiser.load_state_dict(state)
+            self.average.values, self.step = saved["average"], saved["step"]
+
+    def log(self, text: str) -> None:
+        """Print and keep a line, from the first worker only."""
+        if self.rank == 0:
+            line = f"{time.strftime('%H:%M:%S')} {self.name} {text}"
+            print(line, flush=True)
+            with (self.folder / f"{self.name}.log").open("a") as log:
+                log.write(line + "\n")
+
+    def note(self, value: Tensor) -> None:
+        """Log this loss instead of the sum that is minimised."""
+        self.noted.append(float(value.detach()))
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        if self.rank == 0:
+            part = self.file.with_suffix(".part")
+            torch.save({"modules": self.modules.state_dict(), "optimisers": [o.state_dict() for o in self.optimisers],
+                        "average": self.average.values, "step": self.step}, part)
+            os.replace(part, self.file)
+
+    def _average_gradients(self) -> None:
+        for p in self.parameters:
+            if p.grad is None:
+                p.grad = torch.zeros_like(p)
+        if self.workers > 1:
+            flat = torch.cat([p.grad.reshape(-1) for p in self.parameters])
+            dist.all_reduce(flat)
+            flat /= self.workers
+            for p, grad in zip(self.parameters, flat.split([p.numel() for p in self.parameters]), strict=True):
+                p.grad.copy_(grad.view_as(p))
+
+    def run(self, loss: Callable[[int, torch.Generator], Tensor], look: Callable[[], str] | None = None, *,
+            look_every: float = 300, save_every: float = 60) -> None:
+        """Train to the end; every `look_every` seconds the first worker calls `look` on the averaged weights."""
+        began = looked = saved = logged = time.monotonic()
+        first, recent = self.step, []
+        while self.step < self.schedule.steps:
+            generator = torch.Generator().manual_seed(self.step * self.workers + self.rank)
+            for optimiser in self.optimisers:
+                for group in optimiser.param_groups:
+                    group["lr"] = self.schedule.at(self.step)
+            value = loss(self.step, generator)
+            self.modules.zero_grad(set_to_none=True)
+            value.backward()
+            self._average_gradients()
+            nn.utils.clip_grad_norm_(self.parameters, self.clip, foreach=True)
+            for optimiser in self.optimisers:
+                optimiser.step()
+            self.average.update(self.parameters, self.step)
+            self.step += 1
+            recent.append(self.noted.pop() if self.noted else float(value.detach()))
+            now = time.monotonic()
+            if now - logged > 20 or self.step == self.schedule.steps:
+                pace = (now - began) / (self.step - first)
+                left = pace * (self.schedule.steps - self.step) / 60
+                self.log(f"step {self.step}/{self.schedule.steps} loss {sum(recent) / len(recent):.4f} "
+                         f"{pace:.3f} s/step, {left:.1f} min left")
+                logged, recent = now, []
+            if now - saved > save_every or self.step == self.schedule.steps:
+                self.save()
+                saved = now
+            if look and self.rank == 0 and (now - looked > look_every or self.step == self.schedule.steps):
+                self.average.swap(self.parameters)
+                with torch.no_grad():
+                    self.log(look())
+                self.average.swap(self.parameters)
+                looked = time.monotonic()
+
+
+def load_averaged(name: str, folder: Path, modules: nn.ModuleDict) -> None:
+    """Load the averaged weights of a stage into `modules`, made as the stage makes them."""
+    saved = torch.load(folder / f"{name}.pt", map_location="cpu", weights_only=True)
+    modules.load_state_dict(saved["modules"])
+    for parameter, value in zip((p for p in modules.parameters() if p.requires_grad), saved["average"], strict=True):
+        parameter.data.copy_(value)
+
+
+def launch(stage: Callable[..., None], workers: int, *arguments: object) -> None:
+    """Run `stage(*arguments)` in `workers` processes that can average gradients, and wait for them."""
+    if workers == 1:
+        stage(*arguments)
+        return
+    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+    os.environ.setdefault("MASTER_PORT", "29577")
+    torch.multiprocessing.spawn(_worker, (workers, stage, arguments), nprocs=workers)
+
+
+def _worker(rank: int, workers: int, stage: Callable[..., None], arguments: tuple[object, ...]) -> None:
+    dist.init_process_group("gloo", rank=rank, world_size=workers)
+    stage(*arguments)
+    dist.destroy_process_group()
