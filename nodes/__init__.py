@@ -1,0 +1,41 @@
+"""The nodes: schemas and short `execute` bodies. What they do lives in `host` and in `msd_core`."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .adapter import MSDiffusionAdapterLoader, MSDiffusionOpenCLIPVision
+from .apply import MSDiffusionApply
+from .attribution import MSDiffusionAttribution, MSDiffusionAttributionMaps
+from .auto_layout import MSDiffusionAutoLayout
+from .blend import MSDiffusionBlend
+from .crop import MSDiffusionCropEmbeds
+from .demo import MSDiffusionDemoModels, MSDiffusionDemoSubject
+from .encode import MSDiffusionEncode
+from .host import folders
+from .layout import MSDiffusionLayout
+from .subject import MSDiffusionSubject
+
+
+class MSDiffusionExtension(ComfyExtension):
+    """Everything that the pack adds to ComfyUI."""
+
+    async def on_load(self) -> None:
+        folders.register()
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [
+            MSDiffusionAdapterLoader,
+            MSDiffusionSubject,
+            MSDiffusionLayout,
+            MSDiffusionEncode,
+            MSDiffusionApply,
+            MSDiffusionAutoLayout,
+            MSDiffusionBlend,
+            MSDiffusionCropEmbeds,
+            MSDiffusionAttribution,
+            MSDiffusionAttributionMaps,
+            MSDiffusionOpenCLIPVision,
+            MSDiffusionDemoModels,
+            MSDiffusionDemoSubject,
+        ]

@@ -1,0 +1,118 @@
+"""Encoding subjects with the workflow's own CLIP vision, CLIP and adapter."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...msd_core.embeds import SubjectEmbeds, SubjectTokens
+from ...msd_core.layout import Layout
+from ...msd_core.subject import Subject
+from .adapter import ManagedAdapter
+from .open_clip import OpenCLIPVision
+
+logger = logging.getLogger("MS-Diffusion")
+
+ENCODERS = {1664: "CLIP ViT-bigG/14", 1280: "ViT-H/14", 1024: "ViT-L/14", 768: "ViT-B", 1152: "SigLIP"}
+PHRASE_ENCODER = "clip_l"
+
+
+def encode_subjects(
+    adapter: ManagedAdapter, clip_vision: Any, clip: Any, layout: Layout, subjects: Sequence[Subject], grounding: bool
+) -> SubjectEmbeds:
+    """Turn subjects into tokens, the k-th with the k-th region of the layout.
+
+    Args:
+        adapter: the loaded adapter.
+        clip_vision: CLIP_VISION, of the adapter's feature width.
+        clip: CLIP with a CLIP-L text encoder.
+        layout: regions, at least as many as subjects; the rest are unused.
+        subjects: one or more.
+        grounding: whether phrase and box start the resampler's queries (SPEC 3).
+
+    Raises:
+        ValueError: no subject, more subjects than boxes, a wrong CLIP vision model, or a CLIP without CLIP-L.
+    """
+    check_counts(layout, subjects)
+    check_encoder(adapter, clip_vision)
+    encoded = []
+    for subject, region in zip(subjects, layout.regions, strict=False):
+        features = image_features(clip_vision, subject.views)
+        views = features.shape[0]
+        phrase = phrase_embedding(clip, subject.phrase).expand(views, -1)
+        box = torch.tensor([region.box.edges], dtype=torch.float32).expand(views, -1)
+        tokens = adapter.resample(features, phrase, box, grounding)
+        encoded.append(SubjectTokens(
+            tokens.flatten(0, 1)[None], region, subject.phrase, subject.weight, subject.start, subject.end
+        ))
+    return SubjectEmbeds(tuple(encoded), adapter)
+
+
+def check_counts(layout: Layout, subjects: Sequence[Subject]) -> None:
+    """Raise a ValueError unless every subject has a region."""
+    if not subjects:
+        raise ValueError("There are 0 subjects but 1 or more are needed: link an MS-Diffusion Subject.")
+    if len(subjects) > len(layout.regions):
+        without = subjects[len(layout.regions)]
+        raise ValueError(
+            f"There are {len(subjects)} subjects but {len(layout.regions)} boxes, so {without.phrase!r} has no box: "
+            "draw one for it in MS-Diffusion Layout."
+        )
+    if len(layout.regions) > len(subjects):
+        logger.info(
+            "%d subjects use the first %d of %d boxes; the rest are unused.",
+            len(subjects), len(subjects), len(layout.regions),
+        )
+
+
+def check_encoder(adapter: ManagedAdapter, clip_vision: Any) -> None:
+    """Raise a ValueError if the CLIP vision model's features have another width than the adapter takes."""
+    width = encoder_width(clip_vision)
+    if width != adapter.feature_width:
+        raise ValueError(
+            f"{adapter.name} needs features {_encoder(adapter.feature_width)}, got {_encoder(width)}: "
+            "load that CLIP vision model."
+        )
+
+
+def encoder_width(clip_vision: Any) -> int:
+    """How wide a CLIP_VISION value's features are, the host's or open_clip's."""
+    if isinstance(clip_vision, OpenCLIPVision):
+        return clip_vision.feature_width
+    return clip_vision.config["hidden_size"]
+
+
+def image_features(clip_vision: Any, views: Tensor) -> Tensor:
+    """Penultimate hidden states `[v, patches + 1, width]` of square views `[v, 512, 512, 3]` (SPEC 2)."""
+    return clip_vision.encode_image(views)["penultimate_hidden_states"]
+
+
+def phrase_embedding(clip: Any, phrase: str) -> Tensor:
+    """The phrase's pooled CLIP-L embedding `[1, 768]`: final-layer-norm state at the end token, unprojected (SPEC 3).
+
+    Prompt weights don't apply, and clip skip doesn't reach it.
+    """
+    encoder = getattr(clip.cond_stage_model, PHRASE_ENCODER, None)
+    if encoder is None:
+        encoders = [name for name, _ in clip.cond_stage_model.named_children()]
+        raise ValueError(
+            f"The phrase needs a CLIP-L text encoder, but this CLIP has {', '.join(encoders)}: "
+            "use the CLIP output of an SDXL checkpoint."
+        )
+    tokens = clip.tokenize(phrase, disable_weights=True)["l"]
+    model = clip.cond_stage_model
+    model.reset_clip_options()
+    clip.load_model()
+    model.set_clip_options({"projected_pooled": False, "execution_device": clip.patcher.load_device})
+    try:
+        return encoder.encode_token_weights(tokens)[1].float()
+    finally:
+        model.reset_clip_options()
+
+
+def _encoder(width: int) -> str:
+    return f"{width} wide ({ENCODERS[width]})" if width in ENCODERS else f"{width} wide"

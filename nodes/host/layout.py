@@ -1,0 +1,41 @@
+"""Building a layout from what a graph may supply: drawn boxes, a detector's boxes, or masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...msd_core.boxes import boxes_from_pixels, parse_boxes
+from ...msd_core.layout import Layout, Region
+
+
+def build_layout(
+    width: int, height: int, boxes: str, bounding_boxes: Any = None, masks: Tensor | None = None
+) -> Layout:
+    """A layout of `width x height` pixels.
+
+    Args:
+        boxes: the canvas' value, JSON text.
+        bounding_boxes: BOUNDING_BOX in pixels; replaces the drawn boxes where linked.
+        masks: MASK `[n, h, w]`, one free-form region each; replaces all boxes where linked, keeping their labels.
+
+    Raises:
+        ValueError: a bad box or mask, which the message names.
+    """
+    placed = parse_boxes(boxes) if bounding_boxes is None else boxes_from_pixels(bounding_boxes, width, height)
+    if masks is None:
+        return Layout(width, height, tuple(Region(box) for box in placed))
+    masks = masks[None] if masks.ndim == 2 else masks
+    labels = [box.label for box in placed] + [""] * len(masks)
+    return Layout(width, height, tuple(
+        Region.from_mask(mask, f"Mask {index + 1}", labels[index]) for index, mask in enumerate(masks)
+    ))
+
+
+def layout_masks(layout: Layout) -> Tensor:
+    """One MASK per region in the frame's pixels, `[n, height, width]`; a single empty one where there is none."""
+    if not layout.regions:
+        return torch.zeros((1, layout.height, layout.width))
+    return torch.stack([region.cells(layout.height, layout.width) for region in layout.regions]).float()

@@ -1,0 +1,50 @@
+"""What the layout node tells its canvas after a run: the numbers that only a run knows, and the linked pictures."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from comfy_api.latest import io, ui
+from torch import Tensor
+
+from ...msd_core.layout import Layout
+
+LONG_EDGE = 768
+
+
+def layout_report(layout: Layout, background: Tensor | None = None) -> dict[str, Any]:
+    """The layout node's `ui` value (the canvas' type `LayoutReport`).
+
+    Args:
+        layout: the layout in effect, from drawn boxes or from links.
+        background: the linked IMAGE, of which the first picture is shown.
+
+    Pictures go to the host's temporary folder.
+    """
+    masks = [_saved(region.mask[..., None].expand(-1, -1, 3)) for region in layout.regions if region.mask is not None]
+    boxes = [
+        {"x0": box.x0, "y0": box.y0, "x1": box.x1, "y1": box.y1, "label": box.label, "color": box.color}
+        for box in layout.boxes
+    ]
+    return {"msd_layout": [{
+        "width": layout.width,
+        "height": layout.height,
+        "background": None if background is None else _saved(background[0, ..., :3]),
+        "boxes": boxes,
+        "masks": masks,
+    }]}
+
+
+def _saved(picture: Tensor) -> dict[str, str]:
+    """Save a picture `[h, w, 3]`, no larger than the canvas can show, and say where."""
+    picture = picture.movedim(-1, 0)[None].float()
+    factor = min(LONG_EDGE / max(picture.shape[-2:]), 1.0)
+    size = [max(round(side * factor), 1) for side in picture.shape[-2:]]
+    small = F.interpolate(picture, size=size, mode="area")[0].movedim(0, -1).clamp(0, 1)
+    saved = ui.ImageSaveHelper.save_images(
+        torch.stack([small]), f"msd_layout_{uuid.uuid4().hex[:8]}", io.FolderType.temp, None, compress_level=1
+    )
+    return dict(saved[0])
