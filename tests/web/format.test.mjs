@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  boundingBoxText,
+  FormatError,
+  importLayout,
+  layoutText,
+  parseLayout,
+  readableText,
+} from "../../web/layout/format.mjs";
+import { boxOf } from "../../web/layout/model.mjs";
+
+const size = { width: 1000, height: 500 };
+const sides = ({ x0, y0, x1, y1 }) => [x0, y0, x1, y1];
+const refused = (text, key) =>
+  assert.throws(
+    () => parseLayout(text),
+    (error) => error instanceof FormatError && error.key === key,
+  );
+
+test("the saved text has its keys in one order and four decimals", () => {
+  const box = boxOf({ y1: 0.8, x1: 0.500049, y0: 0.2, x0: 0.1 });
+  assert.equal(
+    layoutText([box]),
+    '{"version":1,"boxes":[{"x0":0.1,"y0":0.2,"x1":0.5,"y1":0.8,"label":"","color":""}]}',
+  );
+});
+
+test("a lock is written only where there is one, after the other keys", () => {
+  const text = layoutText([boxOf({ x0: 0, y0: 0, x1: 1, y1: 1 }, { label: "sky", locked: true })]);
+  assert.equal(text, '{"version":1,"boxes":[{"x0":0,"y0":0,"x1":1,"y1":1,"label":"sky","color":"","locked":true}]}');
+  assert.equal(layoutText(parseLayout(text)), text);
+});
+
+test("equal layouts are equal texts whatever the order of keys and noise of floats was", () => {
+  const a = parseLayout(
+    '{"version":1,"boxes":[{"x0":0.1,"y0":0.2,"x1":0.30000000000000004,"y1":0.4,"label":"","color":""}]}',
+  );
+  const b = parseLayout('{"boxes":[{"color":"","y1":0.4,"x1":0.3,"y0":0.2,"x0":0.1}]}');
+  assert.equal(layoutText(a), layoutText(b));
+});
+
+test("scripts may write short forms", () => {
+  assert.deepEqual(sides(parseLayout('{"boxes":[[0.1,0.2,0.5,0.8]]}')[0]), [0.1, 0.2, 0.5, 0.8]);
+  assert.deepEqual(sides(parseLayout("[[0.1,0.2,0.5,0.8]]")[0]), [0.1, 0.2, 0.5, 0.8]);
+  assert.deepEqual(parseLayout(""), []);
+});
+
+test("what is wrong in a saved text is named with its box", () => {
+  refused("{'boxes': []}", "no_json");
+  refused('{"version":2,"boxes":[]}', "newer_version");
+  refused('{"version":1}', "no_boxes");
+  assert.throws(
+    () => parseLayout("[[0,0,1,1],[0.5,0.5,0.5,0.9]]"),
+    (error) => error.key === "empty_box" && error.params.box === 2,
+  );
+  assert.throws(
+    () => parseLayout('[{"x0":0,"y0":"a","x1":1,"y1":1}]'),
+    (error) => error.key === "bad_side" && error.params.side === "y0",
+  );
+});
+
+test("core bounding boxes in pixels come in, also one list per frame, and keep their names", () => {
+  const flat = '[{"x":100,"y":50,"width":400,"height":200,"metadata":{"text":"a dog"}}]';
+  const one = importLayout(flat, size);
+  assert.equal(one.form, "pixels");
+  assert.deepEqual(sides(one.boxes[0]), [0.1, 0.1, 0.5, 0.5]);
+  assert.equal(one.boxes[0].label, "a dog");
+  assert.deepEqual(importLayout(`[${flat},[]]`, size).boxes, one.boxes);
+});
+
+test("what is exported as bounding boxes comes back to the pixel", () => {
+  const boxes = [
+    boxOf({ x0: 0.1, y0: 0.2, x1: 0.5, y1: 0.8 }, { label: "cat" }),
+    boxOf({ x0: 0, y0: 0, x1: 1, y1: 1 }),
+  ];
+  const back = importLayout(boundingBoxText(boxes, size), size).boxes;
+  assert.deepEqual(back.map(sides), boxes.map(sides));
+  assert.equal(back[0].label, "cat");
+});
+
+test("lists of four are read in the order that is named", () => {
+  assert.deepEqual(sides(importLayout("[[100,50,400,200]]", size, "x0y0x1y1").boxes[0]), [0.1, 0.1, 0.4, 0.4]);
+  assert.deepEqual(sides(importLayout("[[100,50,400,200]]", size, "xywh").boxes[0]), [0.1, 0.1, 0.5, 0.5]);
+  assert.deepEqual(sides(importLayout("[[100,50,400,200]]", size, "y0x0y1x1_1000").boxes[0]), [0.05, 0.1, 0.2, 0.4]);
+});
+
+test("a language model's fenced answer with box_2d of a thousand is understood", () => {
+  const answer = '```json\n[{"box_2d": [100, 200, 300, 400], "label": "hat"}]\n```';
+  const { boxes, form } = importLayout(answer, size);
+  assert.equal(form, "thousandths");
+  assert.deepEqual(sides(boxes[0]), [0.2, 0.1, 0.4, 0.3]);
+  assert.equal(boxes[0].label, "hat");
+});
+
+test("the readable text is the same layout", () => {
+  const boxes = [boxOf({ x0: 0.1, y0: 0.2, x1: 0.5, y1: 0.8 }, { label: 'a "quoted" cat' })];
+  assert.deepEqual(parseLayout(readableText(boxes)), boxes);
+  assert.deepEqual(parseLayout(readableText([])), []);
+});
+
+test("a text without boxes is refused", () => {
+  for (const text of ["[]", "{}", "null", "7"]) assert.throws(() => importLayout(text, size), FormatError, text);
+});

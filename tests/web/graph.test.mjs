@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fileRecord, subjectsOf } from "../../web/layout/graph.mjs";
+
+/** A graph of plain objects: nodes by id, links as [from, slot, to, input name]. */
+function graph(nodes, links, rest = {}) {
+  const made = {
+    id: "root",
+    nodes: [],
+    subgraphs: new Map(),
+    links: new Map(),
+    getNodeById: (id) => made.nodes.find((node) => String(node.id) === String(id)),
+    ...rest,
+  };
+  for (const [id, node] of Object.entries(nodes)) {
+    const inputs = links
+      .filter((link) => String(link[2]) === id)
+      .map((link) => ({ name: link[3], type: "*", origin: { origin_id: link[0], origin_slot: link[1] } }));
+    made.nodes.push({ id, mode: 0, graph: made, inputs, outputs: [{ type: "*" }], widgets: [], ...node });
+  }
+  return made;
+}
+const widgets = (values) => Object.entries(values).map(([name, value]) => ({ name, value }));
+const reader = (root) => ({
+  root,
+  linkAt: (node, slot) => node.inputs[slot]?.origin ?? null,
+  outputsOf: () => null,
+  fileUrl: ({ filename, subfolder, type }) => `${type}/${subfolder}/${filename}`,
+});
+const at = (root, id) => root.getNodeById(id);
+const NODES = {
+  1: { type: "MSDiffusionLayout" },
+  2: { type: "MSDiffusionEncode" },
+  3: { type: "MSDiffusionSubject", widgets: widgets({ phrase: "cat", weight: 0.5 }) },
+  4: { type: "LoadImage", widgets: widgets({ image: "pets/cat.png [output]" }) },
+};
+const LINKS = [
+  [1, 0, 2, "layout"],
+  [3, 0, 2, "subjects.subject0"],
+  [4, 0, 3, "image"],
+];
+
+test("a layout that feeds no encoder has no subjects to speak of", () => {
+  const root = graph({ 1: NODES[1] }, []);
+  assert.equal(subjectsOf(reader(root), at(root, 1)), null);
+});
+
+test("a subject's phrase, weight and photo are read from its nodes", () => {
+  const root = graph(NODES, LINKS);
+  const [subject] = subjectsOf(reader(root), at(root, 1));
+  assert.deepEqual([subject.phrase, subject.weight, subject.picture], ["cat", 0.5, "output/pets/cat.png"]);
+});
+
+test("a linked phrase is read from where it comes", () => {
+  const root = graph({ ...NODES, 5: { type: "PrimitiveString", widgets: widgets({ value: "dog" }) } }, [
+    ...LINKS,
+    [5, 0, 3, "phrase"],
+  ]);
+  assert.equal(subjectsOf(reader(root), at(root, 1))[0].phrase, "dog");
+});
+
+test("subjects come in the order of the encoder's inputs, also past ten", () => {
+  const count = 12;
+  const nodes = { 1: NODES[1], 2: NODES[2] };
+  const links = [LINKS[0]];
+  for (let k = count - 1; k >= 0; k--) {
+    nodes[100 + k] = { type: "MSDiffusionSubject", widgets: widgets({ phrase: `p${k}`, weight: 1 }) };
+    links.push([100 + k, 0, 2, `subjects.subject${k}`]);
+  }
+  const root = graph(nodes, links);
+  assert.deepEqual(
+    subjectsOf(reader(root), at(root, 1)).map((one) => one.phrase),
+    Array.from({ length: count }, (_, k) => `p${k}`),
+  );
+});
+
+test("reroutes are walked through, muted nodes end the walk, bypassed ones let through by type", () => {
+  const links = [
+    [1, 0, 6, ""],
+    [6, 0, 2, "layout"],
+    [3, 0, 2, "subjects.subject0"],
+    [7, 0, 3, "image"],
+    [4, 0, 7, "image"],
+  ];
+  const through = (mode) => {
+    const root = graph({ ...NODES, 6: { type: "Reroute" }, 7: { type: "ImageInvert", mode } }, links);
+    return subjectsOf(reader(root), at(root, 1))[0].picture;
+  };
+  assert.equal(through(4), "output/pets/cat.png");
+  assert.equal(through(2), null);
+});
+
+test("a circle of links does not hang the walk", () => {
+  const root = graph({ 1: NODES[1], 2: NODES[2], 6: { type: "Reroute" }, 7: { type: "Reroute" } }, [
+    [6, 0, 7, ""],
+    [7, 0, 6, ""],
+    [6, 0, 2, "layout"],
+  ]);
+  assert.equal(subjectsOf(reader(root), at(root, 1)), null);
+});
+
+test("an encoder in a subgraph that stands twice is fed by either layout", () => {
+  const inner = graph(
+    { 2: NODES[2], 3: NODES[3] },
+    [
+      ["-10", 0, 2, "layout"],
+      [3, 0, 2, "subjects.subject0"],
+    ],
+    { id: "inner", outputs: [] },
+  );
+  const outer = graph(
+    {
+      1: NODES[1],
+      8: { type: "MSDiffusionLayout" },
+      20: { type: "inner", subgraph: inner },
+      21: { type: "inner", subgraph: inner },
+    },
+    [
+      [1, 0, 20, "layout"],
+      [8, 0, 21, "layout"],
+    ],
+    { subgraphs: new Map([["inner", inner]]) },
+  );
+  for (const id of [1, 8]) assert.equal(subjectsOf(reader(outer), at(outer, id))[0].phrase, "cat");
+});
+
+test("the file names of loaders are taken apart", () => {
+  assert.deepEqual(fileRecord("a/b/c.png [temp]"), { filename: "c.png", subfolder: "a/b", type: "temp" });
+  assert.deepEqual(fileRecord("c.png"), { filename: "c.png", subfolder: "", type: "input" });
+});

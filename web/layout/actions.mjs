@@ -1,0 +1,181 @@
+import { align, distribute, matchSize } from "./arrange.mjs";
+import { copyOut, cut, paste } from "./clipboard.mjs";
+import { openTransfer } from "./dialog.mjs";
+import {
+  append,
+  boxOf,
+  duplicateSelected,
+  freePlace,
+  movable,
+  patch,
+  relaid,
+  removeSelected,
+  reorderSelected,
+  selectAll,
+} from "./model.mjs";
+import { PRESETS, spread } from "./presets.mjs";
+import { setOption } from "./settings.mjs";
+import { toast } from "./host.mjs";
+import { t } from "./i18n.mjs";
+
+/**
+ * Everything a user can do to a layout, once: toolbar, menus, keys and commands all take it from here.
+ * @typedef {import("./widget.mjs").LayoutCanvas} LayoutCanvas
+ * @typedef {{name: string, key?: string, when: (ui: LayoutCanvas) => boolean, run: (ui: LayoutCanvas) => void}} Action
+ *   `name`: its text is `action.<name>`; `key`: as shown in menus, "Ctrl+Shift+K"
+ */
+
+/** @param {LayoutCanvas} ui */
+const editable = (ui) => !ui.editor.readOnly;
+/** @param {number} count */
+const chosen = (count) => (/** @type {LayoutCanvas} */ ui) => editable(ui) && movable(ui.editor.state).length >= count;
+/** @param {LayoutCanvas} ui */
+const selectedAny = (ui) => editable(ui) && ui.editor.state.selected.length > 0;
+const always = () => true;
+
+/**
+ * @param {(state: import("./model.mjs").State) => import("./model.mjs").State} change
+ * @returns {(ui: LayoutCanvas) => void}
+ */
+const changing = (change) => (ui) => ui.editor.apply(change(ui.editor.state));
+
+/** @type {Action[]} */
+const LIST = [
+  { name: "add", key: "N", when: editable, run: changing((state) => append(state, [boxOf(freePlace(state.boxes))])) },
+  {
+    name: "rename",
+    key: "Enter",
+    when: (ui) => editable(ui) && ui.editor.state.selected.length === 1,
+    run: (ui) => ui.rename(ui.editor.state.selected[0]),
+  },
+  { name: "duplicate", key: "Ctrl+D", when: selectedAny, run: changing(duplicateSelected) },
+  { name: "cut", when: chosen(1), run: (ui) => void navigator.clipboard?.writeText(cut(ui)).catch(() => {}) },
+  { name: "copy", when: (ui) => ui.editor.shown.boxes.length > 0, run: copyOut },
+  { name: "paste", when: editable, run: (ui) => paste(ui) },
+  { name: "remove", key: "Delete", when: chosen(1), run: changing(removeSelected) },
+  { name: "select_all", when: (ui) => editable(ui) && ui.editor.state.boxes.length > 0, run: changing(selectAll) },
+  { name: "lock", key: "L", when: selectedAny, run: toggleLock },
+  { name: "earlier", key: "PageUp", when: selectedAny, run: changing((state) => reorderSelected(state, -1)) },
+  { name: "later", key: "PageDown", when: selectedAny, run: changing((state) => reorderSelected(state, 1)) },
+  .../** @type {const} */ (["left", "centre", "right", "top", "middle", "bottom"]).map((edge) => ({
+    name: `align_${edge}`,
+    when: chosen(1),
+    run: changing((state) => align(state, edge)),
+  })),
+  { name: "distribute_x", when: chosen(3), run: changing((state) => distribute(state, "x")) },
+  { name: "distribute_y", when: chosen(3), run: changing((state) => distribute(state, "y")) },
+  { name: "match_size", when: chosen(2), run: changing(matchSize) },
+  { name: "spread", when: editable, run: spreadSubjects },
+  ...PRESETS.map(({ name, rects }) => ({
+    name: `preset_${name}`,
+    when: editable,
+    run: changing((state) => relaid(state, rects)),
+  })),
+  {
+    name: "clear",
+    when: (ui) => editable(ui) && ui.editor.state.boxes.length > 0,
+    run: changing((state) => relaid(state, [])),
+  },
+  {
+    name: "make_mine",
+    when: (ui) => ui.editor.readOnly && ui.editor.shown.boxes.length > 0,
+    run: (ui) => ui.makeMine(),
+  },
+  { name: "snap", key: "S", when: always, run: (ui) => setOption("snap", !ui.editor.options().snap) },
+  { name: "grid", key: "G", when: always, run: (ui) => setOption("grid", !ui.editor.options().grid) },
+  { name: "thirds", key: "T", when: always, run: (ui) => setOption("thirds", !ui.editor.options().thirds) },
+  { name: "list", key: "B", when: always, run: (ui) => ui.toggleList() },
+  { name: "full", key: "F", when: always, run: (ui) => ui.toggleFull() },
+  { name: "transfer", key: "J", when: always, run: openTransfer },
+  { name: "keys", key: "?", when: always, run: showKeys },
+];
+
+export const ACTIONS = /** @type {Record<string, Action>} */ (
+  Object.fromEntries(LIST.map((action) => [action.name, action]))
+);
+
+/** @type {Record<string, string>} */
+const BY_KEY = {
+  ...Object.fromEntries(LIST.flatMap(({ name, key }) => (key ? [[key.toLowerCase(), name]] : []))),
+  backspace: "remove",
+  f2: "rename",
+};
+
+/** @param {KeyboardEvent} event @param {boolean} ctrl @returns {Action | undefined} */
+export function actionForKey(event, ctrl) {
+  if (event.altKey) return undefined;
+  const shift = event.shiftKey && event.key.length > 1 ? "shift+" : "";
+  return ACTIONS[BY_KEY[`${ctrl ? "ctrl+" : ""}${shift}${event.key.toLowerCase()}`]];
+}
+
+/** Menus as lists of action names; null is a line, a list is a group under its first entry's title. */
+export const MENUS = {
+  presets: [
+    "spread",
+    null,
+    ...PRESETS.filter(({ group }) => group === "plain").map(({ name }) => `preset_${name}`),
+    null,
+    "#paper",
+    ...PRESETS.filter(({ group }) => group === "paper").map(({ name }) => `preset_${name}`),
+  ],
+  arrange: [
+    "align_left",
+    "align_centre",
+    "align_right",
+    null,
+    "align_top",
+    "align_middle",
+    "align_bottom",
+    null,
+    "distribute_x",
+    "distribute_y",
+    "match_size",
+    null,
+    "earlier",
+    "later",
+  ],
+  more: ["transfer", "select_all", "clear", null, "thirds", "snap", "grid", null, "keys"],
+  context: [
+    "make_mine",
+    "add",
+    "rename",
+    "#colours",
+    null,
+    "cut",
+    "copy",
+    "paste",
+    "duplicate",
+    "remove",
+    null,
+    "lock",
+    "earlier",
+    "later",
+    null,
+    "transfer",
+    "full",
+  ],
+};
+
+/** Whether an action is a switch that is on. @param {string} name @param {LayoutCanvas} ui */
+export function isOn(name, ui) {
+  if (name === "snap" || name === "grid" || name === "thirds") return ui.editor.options()[name];
+  if (name === "lock") return ui.editor.state.selected.some((k) => ui.editor.state.boxes[k].locked);
+  return false;
+}
+
+/** @param {LayoutCanvas} ui */
+function toggleLock({ editor }) {
+  const { state } = editor;
+  const locked = !state.selected.some((k) => state.boxes[k].locked);
+  editor.apply(patch(state, state.selected, { locked }));
+}
+
+/** @param {LayoutCanvas} ui */
+function spreadSubjects({ editor }) {
+  const count = editor.subjects?.length || editor.state.boxes.length || 2;
+  editor.apply(relaid(editor.state, spread(count, editor.aspect)));
+}
+
+function showKeys() {
+  toast("info", t("keys.title"), t("keys.text"));
+}

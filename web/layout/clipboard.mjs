@@ -1,0 +1,66 @@
+import { importLayout, layoutText } from "./format.mjs";
+import { append, displaced, removeSelected, selectedBoxes } from "./model.mjs";
+
+/**
+ * Copying boxes between layouts, through the system's clipboard as text of the saved form. The page listens for the
+ *   same
+ * events to copy nodes, so these are caught on their way down, but only while a canvas has the focus.
+ * @typedef {import("./widget.mjs").LayoutCanvas} LayoutCanvas
+ */
+
+/** @type {Map<Element, LayoutCanvas>} */
+const canvases = new Map();
+
+let listening = false;
+
+/** The last boxes copied, for a menu's "paste", which may not read the clipboard. */
+let copied = "";
+
+/** @param {LayoutCanvas} ui @returns {() => void} how to stop */
+export function listenToClipboard(ui) {
+  canvases.set(ui.stage.canvas, ui);
+  if (!listening) {
+    listening = true;
+    for (const type of ["copy", "cut", "paste"]) window.addEventListener(type, catchEvent, true);
+  }
+  return () => void canvases.delete(ui.stage.canvas);
+}
+
+/** @param {Event} event */
+function catchEvent(event) {
+  const ui = document.activeElement && canvases.get(document.activeElement);
+  const data = /** @type {ClipboardEvent} */ (event).clipboardData;
+  if (!ui || !data) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (event.type === "paste") return paste(ui, data.getData("text/plain"));
+  if (!ui.editor.shown.boxes.length) return;
+  data.setData("text/plain", event.type === "cut" ? cut(ui) : copy(ui));
+}
+
+/** @param {LayoutCanvas} ui */
+export function copy(ui) {
+  const boxes = selectedBoxes(ui.editor.state);
+  copied = layoutText(boxes.length ? boxes : ui.editor.shown.boxes);
+  return copied;
+}
+
+/** @param {LayoutCanvas} ui */
+export function cut(ui) {
+  const text = copy(ui);
+  ui.editor.apply(removeSelected(ui.editor.state));
+  return text;
+}
+
+/** Copies by a menu: also to the system's clipboard where the page may. @param {LayoutCanvas} ui */
+export const copyOut = (ui) => void navigator.clipboard?.writeText(copy(ui)).catch(() => {});
+
+/** @param {LayoutCanvas} ui @param {string} [text] */
+export function paste(ui, text = copied) {
+  try {
+    const { boxes } = importLayout(text, ui.editor.size);
+    ui.editor.apply(append(ui.editor.state, displaced(ui.editor.state, boxes)));
+  } catch (error) {
+    ui.complain("error.paste", error);
+  }
+}

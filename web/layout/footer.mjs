@@ -1,0 +1,137 @@
+import { ACTIONS } from "./actions.mjs";
+import { element } from "./elements.mjs";
+import { inPixels } from "./format.mjs";
+import { boundsOf, heightOf, round4, widthOf } from "./geometry.mjs";
+import { t } from "./i18n.mjs";
+import { addBoxesUpTo } from "./list.mjs";
+import { setField } from "./model.mjs";
+
+/**
+ * The line under the canvas: the selected box in numbers, or how boxes and subjects stand.
+ * @typedef {import("./widget.mjs").LayoutCanvas} LayoutCanvas
+ * @typedef {"x"|"y"|"w"|"h"} Field
+ */
+
+/** @param {LayoutCanvas} ui @returns {{element: HTMLElement, update: () => void}} */
+export function makeFooter(ui) {
+  const fields = /** @type {Field[]} */ (["x", "y", "w", "h"]).map((field) => ({
+    field,
+    input: numberInput(ui, field),
+  }));
+  const unit = element("button", {
+    type: "button",
+    class: "msd-unit",
+    title: t("footer.unit"),
+    onclick: () => {
+      ui.session.pixels = !ui.session.pixels;
+      ui.invalidate();
+    },
+  });
+  const numbers = element(
+    "div",
+    { class: "msd-numbers" },
+    ...fields.map(({ field, input }) => element("label", {}, element("span", {}, field.toUpperCase()), input)),
+    unit,
+  );
+  const words = element("span", { class: "msd-words", role: "status" });
+  const remedy = element("button", { type: "button", class: "msd-remedy" });
+  let run = () => {};
+  remedy.addEventListener("click", () => run());
+  const footer = element("div", { class: "msd-footer" }, numbers, words, remedy);
+
+  const update = () => {
+    const { state, selected } = chosen(ui);
+    numbers.hidden = !selected;
+    words.hidden = Boolean(selected);
+    unit.textContent = ui.session.pixels ? "px" : "0–1";
+    for (const { field, input } of fields) {
+      input.disabled = state.selected.length !== 1;
+      if (selected && document.activeElement !== input) input.value = String(shownValue(ui, selected, field));
+    }
+    const status = statusOf(ui);
+    words.textContent = status.text;
+    words.classList.toggle("msd-warning", status.warning);
+    remedy.hidden = Boolean(selected) || !status.remedy;
+    remedy.textContent = status.remedy ?? "";
+    run = status.run ?? (() => {});
+  };
+  return { element: footer, update };
+}
+
+/** @param {LayoutCanvas} ui */
+function chosen({ editor }) {
+  const state = editor.shown;
+  return { state, selected: boundsOf(state.selected.map((k) => state.boxes[k])) };
+}
+
+/** @param {LayoutCanvas} ui @param {import("./geometry.mjs").Rect} rect @param {Field} field */
+function shownValue(ui, rect, field) {
+  if (ui.session.pixels) return inPixels(rect, ui.editor.size)[field];
+  return round4({ x: rect.x0, y: rect.y0, w: widthOf(rect), h: heightOf(rect) }[field]);
+}
+
+/** @param {LayoutCanvas} ui @param {Field} field @returns {HTMLInputElement} */
+function numberInput(ui, field) {
+  const unitOf = () =>
+    ui.session.pixels ? (field === "x" || field === "w" ? ui.editor.size.width : ui.editor.size.height) : 1;
+  /** @param {HTMLInputElement} input */
+  const keep = (input) => {
+    const { state } = ui.editor;
+    const value = Number(input.value.replace(",", "."));
+    const { selected } = chosen(ui);
+    if (state.selected.length !== 1 || !selected || input.value.trim() === "" || !Number.isFinite(value))
+      return ui.invalidate();
+    if (value !== shownValue(ui, selected, field))
+      ui.editor.apply(setField(state, state.selected[0], field, value / unitOf()));
+  };
+  const input = element("input", {
+    type: "text",
+    inputmode: "decimal",
+    "data-field": field,
+    "aria-label": t(`footer.${field}`),
+    spellcheck: "false",
+    onchange: () => keep(input),
+    onfocus: () => input.select(),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => {
+      event.stopPropagation();
+      if (event.key === "Enter" || event.key === "Escape") {
+        if (event.key === "Enter") keep(input);
+        ui.focus();
+      }
+      const step = event.key === "ArrowUp" ? 1 : event.key === "ArrowDown" ? -1 : 0;
+      if (!step) return;
+      event.preventDefault();
+      const size = (ui.session.pixels ? 1 : 0.01) * (event.shiftKey ? 10 : 1);
+      input.value = String(round4(Number(input.value) + step * size));
+    },
+  });
+  return input;
+}
+
+/** @param {LayoutCanvas} ui @returns {{text: string, warning: boolean, remedy?: string, run?: () => void}} */
+function statusOf(ui) {
+  const { editor } = ui;
+  const boxes = editor.shown.boxes.length;
+  if (editor.problem) return { text: ui.sentenceOf(editor.problem), warning: true };
+  if (editor.readOnly) {
+    const text = boxes ? t("footer.linked", { boxes }) : t("footer.linked_unknown");
+    return {
+      text,
+      warning: false,
+      ...(boxes ? { remedy: t("action.make_mine"), run: () => ACTIONS.make_mine.run(ui) } : {}),
+    };
+  }
+  if (editor.subjects === null)
+    return { text: t(boxes === 1 ? "footer.one_box" : "footer.boxes", { boxes }), warning: false };
+  const subjects = editor.subjects.length;
+  if (subjects > boxes) {
+    return {
+      text: t("footer.boxes_missing", { boxes, subjects }),
+      warning: true,
+      remedy: t("footer.add_missing"),
+      run: () => addBoxesUpTo(ui, subjects),
+    };
+  }
+  if (boxes > subjects) return { text: t("footer.boxes_spare", { boxes, subjects }), warning: true };
+  return { text: t("footer.matched", { boxes, subjects }), warning: false };
+}

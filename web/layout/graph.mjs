@@ -1,0 +1,206 @@
+/**
+ * Walking the graph upstream: where a value comes from, and which subjects a layout's encoder is fed with.
+ * Nothing here touches the page; `Reader` brings in what only the host knows.
+ * @typedef {any} Node
+ * @typedef {{node: Node, slot: number}} Origin
+ * @typedef {import("./editor.mjs").Subject} Subject
+ * @typedef {{
+ *   root: any,
+ *   linkAt: (node: Node, slot: number) => any,
+ *   fileUrl: (record: {filename: string, subfolder?: string, type?: string}) => string,
+ *   outputsOf: (node: Node) => any,
+ * }} Reader
+ */
+
+const DEEPEST = 60;
+const MUTED = 2;
+const BYPASSED = 4;
+
+/** The id of a subgraph's inner input side, as links name it. */
+const SUBGRAPH_INPUT = "-10";
+
+/** All graphs: the root and every subgraph definition. @param {any} root @returns {any[]} */
+export const allGraphs = (root) => [root, ...(root?.subgraphs?.values?.() ?? [])].filter(Boolean);
+
+/** @param {any} root @returns {Node[]} */
+export const allNodes = (root) => allGraphs(root).flatMap((graph) => graph.nodes ?? graph._nodes ?? []);
+
+/** @param {Node} node @param {string} name */
+export const inputSlot = (node, name) =>
+  (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
+
+/** @param {Node} node */
+export const isActive = (node) => node.mode !== MUTED && node.mode !== BYPASSED;
+
+/**
+ * Nodes that an input's value really comes from: through reroutes, bypassed nodes and the walls of subgraphs. More
+ *   than one
+ * only from inside a subgraph that stands in several places.
+ * @param {Reader} reader
+ * @param {Node} node
+ * @param {number} slot
+ * @param {Node[]} [entered] subgraph nodes walked into
+ * @param {number} [depth]
+ * @returns {Origin[]}
+ */
+export function origins(reader, node, slot, entered = [], depth = 0) {
+  if (slot < 0 || depth > DEEPEST) return [];
+  const link = reader.linkAt(node, slot);
+  if (!link) return [];
+  return originsOfLink(reader, node.graph, link, entered, depth);
+}
+
+/**
+ * @param {Reader} reader
+ * @param {any} graph
+ * @param {any} link
+ * @param {Node[]} entered
+ * @param {number} depth
+ * @returns {Origin[]}
+ */
+function originsOfLink(reader, graph, link, entered, depth) {
+  if (String(link.origin_id) === SUBGRAPH_INPUT) {
+    const last = entered[entered.length - 1];
+    const hosts = last?.subgraph === graph ? [last] : allNodes(reader.root).filter((node) => node.subgraph === graph);
+    const outer = last?.subgraph === graph ? entered.slice(0, -1) : entered;
+    return hosts.flatMap((host) => origins(reader, host, link.origin_slot, outer, depth + 1));
+  }
+  return resolved(reader, graph.getNodeById(link.origin_id), link.origin_slot, entered, depth);
+}
+
+/**
+ * @param {Reader} reader
+ * @param {Node} node
+ * @param {number} slot
+ * @param {Node[]} entered
+ * @param {number} depth
+ * @returns {Origin[]}
+ */
+function resolved(reader, node, slot, entered, depth) {
+  if (!node || node.mode === MUTED || depth > DEEPEST) return [];
+  if (node.mode === BYPASSED) {
+    const type = node.outputs?.[slot]?.type;
+    const same = (node.inputs ?? []).findIndex(
+      (/** @type {any} */ input, /** @type {number} */ k) => input.type === type && reader.linkAt(node, k),
+    );
+    return origins(reader, node, same, entered, depth + 1);
+  }
+  if (node.subgraph) {
+    const { outputs, links } = node.subgraph;
+    // Ids of links that are gone may stay in the list.
+    const link = (outputs?.[slot]?.linkIds ?? []).map((/** @type {number} */ id) => links?.get(id)).find(Boolean);
+    return link ? originsOfLink(reader, node.subgraph, link, [...entered, node], depth + 1) : [];
+  }
+  if (node.type === "Reroute") return origins(reader, node, 0, entered, depth + 1);
+  if (node.isVirtualNode && node.getInputLink) {
+    const link = node.getInputLink(slot);
+    if (link) return originsOfLink(reader, node.graph, link, entered, depth + 1);
+  }
+  return [{ node, slot }];
+}
+
+/**
+ * The nodes of a type whose named input is fed by a node.
+ * @param {Reader} reader
+ * @param {Node} source
+ * @param {string} type
+ * @param {string} input
+ */
+export const fedBy = (reader, source, type, input) =>
+  allNodes(reader.root).filter(
+    (node) =>
+      node.type === type &&
+      isActive(node) &&
+      origins(reader, node, inputSlot(node, input)).some((origin) => origin.node === source),
+  );
+
+/**
+ * Subjects in the order of their boxes, of the encoder that has most of them; null where no encoder is fed by the
+ *   layout.
+ * @param {Reader} reader @param {Node} layoutNode @returns {Subject[] | null}
+ */
+export function subjectsOf(reader, layoutNode) {
+  const encoders = fedBy(reader, layoutNode, "MSDiffusionEncode", "layout");
+  if (!encoders.length) return null;
+  return encoders
+    .map((encoder) => encodedSubjects(reader, encoder))
+    .reduce((most, one) => (one.length > most.length ? one : most));
+}
+
+/** @param {Reader} reader @param {Node} encoder @returns {Subject[]} */
+function encodedSubjects(reader, encoder) {
+  const slots = (encoder.inputs ?? [])
+    .map((/** @type {any} */ input, /** @type {number} */ slot) => ({
+      slot,
+      number: /^subjects\.subject(\d+)$/.exec(input.name ?? "")?.[1],
+    }))
+    .filter((/** @type {any} */ one) => one.number !== undefined)
+    .sort((/** @type {any} */ a, /** @type {any} */ b) => Number(a.number) - Number(b.number));
+  return slots.flatMap((/** @type {any} */ { slot }) => {
+    const origin = origins(reader, encoder, slot)[0];
+    return origin ? [describe(reader, origin.node)] : [];
+  });
+}
+
+/** @param {Reader} reader @param {Node} node @returns {Subject} */
+function describe(reader, node) {
+  const weight = Number(valueOf(reader, node, "weight") ?? 1);
+  return {
+    id: `${node.graph?.id ?? ""}:${node.id}`,
+    phrase: String(valueOf(reader, node, "phrase") ?? node.title ?? "").trim(),
+    weight: Number.isFinite(weight) ? weight : 1,
+    picture: pictureBehind(reader, node, "image"),
+  };
+}
+
+/**
+ * The value of a widget, or of the widget that its linked input comes from.
+ * @param {Reader} reader
+ * @param {Node} node
+ * @param {string} name
+ */
+export function valueOf(reader, node, name) {
+  const origin = origins(reader, node, inputSlot(node, name))[0];
+  if (origin) return origin.node.widgets?.[0]?.value ?? null;
+  return node.widgets?.find((/** @type {any} */ widget) => widget.name === name)?.value ?? null;
+}
+
+/**
+ * The address of the picture that reaches an input, if the page knows it: the linked node's own, else that of a node
+ *   before it.
+ * @param {Reader} reader
+ * @param {Node} node
+ * @param {string} input
+ * @param {number} [further] how many nodes before it may be asked
+ * @returns {string | null}
+ */
+export function pictureBehind(reader, node, input, further = 12) {
+  const origin = origins(reader, node, inputSlot(node, input))[0];
+  return origin ? pictureOf(reader, origin.node, further) : null;
+}
+
+/** @param {Reader} reader @param {Node} node @param {number} further @returns {string | null} */
+function pictureOf(reader, node, further) {
+  const file = node.widgets?.find(
+    (/** @type {any} */ widget) => widget.name === "image" && typeof widget.value === "string",
+  )?.value;
+  if (file) return reader.fileUrl(fileRecord(file));
+  const record = reader.outputsOf(node)?.images?.[0];
+  if (record?.filename) return reader.fileUrl(record);
+  if (node.imgs?.[0]?.src) return node.imgs[0].src;
+  if (further === 0) return null;
+  for (const [slot, input] of (node.inputs ?? []).entries()) {
+    if (input.type !== "IMAGE") continue;
+    const origin = origins(reader, node, slot)[0];
+    const found = origin && pictureOf(reader, origin.node, further - 1);
+    if (found) return found;
+  }
+  return null;
+}
+
+/** "folder/name.png [output]" as a record. @param {string} value */
+export function fileRecord(value) {
+  const [, path, type] = /^(.*?)(?:\s+\[(\w+)\])?$/.exec(value) ?? [, value];
+  const parts = String(path).split("/");
+  return { filename: String(parts.pop()), subfolder: parts.join("/"), type: type ?? "input" };
+}

@@ -1,0 +1,57 @@
+import { api } from "../../../scripts/api.js";
+import { app } from "../../../scripts/app.js";
+
+/** The only door to ComfyUI's frontend: everything the canvas asks of it, by the names that both renderers know. */
+
+export { api, app };
+
+/** @param {string} id @param {any} [fallback] */
+export const readSetting = (id, fallback) => app.extensionManager?.setting?.get(id) ?? fallback;
+
+/** @param {string} id @param {any} value */
+export const writeSetting = (id, value) => app.extensionManager?.setting?.set(id, value);
+
+/** @param {"info"|"success"|"warn"|"error"} severity @param {string} summary @param {string} [detail] */
+export function toast(severity, summary, detail = "") {
+  app.extensionManager?.toast?.add({ severity, summary, detail, life: severity === "error" ? 7000 : 3500 });
+}
+
+/** Makes the graph's present state one step of its undo history. */
+export function captureUndo() {
+  const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
+  if (tracker?.captureCanvasState) tracker.captureCanvasState();
+  else tracker?.checkState?.();
+}
+
+/**
+ * The address of a file record as nodes return it.
+ * @param {{filename: string, subfolder?: string, type?: string}} record
+ */
+export function fileUrl({ filename, subfolder = "", type = "input" }) {
+  const query = new URLSearchParams({ filename, subfolder, type });
+  return api.apiURL(`/view?${query}`);
+}
+
+/** What a node sent to the page when it last ran. @param {any} node @returns {any} */
+export function outputsOf(node) {
+  const outer = node.graph === app.rootGraph || !node.graph?.id || node.graph.isRootGraph;
+  const outputs = app.nodeOutputs ?? {};
+  return outputs[outer ? String(node.id) : `${node.graph.id}:${node.id}`] ?? null;
+}
+
+/** The graph that holds all others. */
+export const rootGraph = () => app.rootGraph ?? app.graph;
+
+/** The link at an input, read the way that works on every kind of node. @param {any} node @param {number} slot */
+export function linkAt(node, slot) {
+  const read = globalThis.LiteGraph?.LGraphNode?.prototype?.getInputLink;
+  return (read ? read.call(node, slot) : node.getInputLink?.(slot)) ?? null;
+}
+
+/** Whether the node editor shows the graph that a node is in. @param {any} node */
+export const isShown = (node) => app.canvas?.graph === node.graph;
+
+/** How many screen pixels one CSS pixel of the node editor is. */
+export const graphZoom = () => app.canvas?.ds?.scale ?? 1;
+
+export const usesVueNodes = () => Boolean(readSetting("Comfy.VueNodes.Enabled", false));

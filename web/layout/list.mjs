@@ -1,0 +1,210 @@
+import { element, icon } from "./elements.mjs";
+import { t } from "./i18n.mjs";
+import { append, boxOf, freePlace, patch, reorder, select, toggle } from "./model.mjs";
+import { colourOf } from "./palette.mjs";
+
+/**
+ * The list of boxes in the order of subjects: it selects, reorders, renames, locks and removes, and shows subjects
+ *   without a box.
+ * @typedef {import("./widget.mjs").LayoutCanvas} LayoutCanvas
+ */
+
+const ROW_HEIGHT = 30;
+
+/** @param {LayoutCanvas} ui @returns {{element: HTMLElement, update: () => void}} */
+export function makeList(ui) {
+  const list = element("div", {
+    class: "msd-list",
+    role: "listbox",
+    "aria-label": t("list.label"),
+    "aria-multiselectable": "true",
+  });
+  let shown = "";
+  let scrolledTo = -1;
+  const update = () => {
+    list.hidden = !ui.session.list;
+    const { shown: state, subjects, readOnly } = ui.editor;
+    const rows = Math.max(state.boxes.length, subjects?.length ?? 0);
+    const signature = JSON.stringify([
+      state.boxes.map((box) => [box.label, box.color, box.locked]),
+      subjects,
+      readOnly,
+      ui.editor.options().palette,
+    ]);
+    // The frame must stay where it is while something is dragged on it, so rows come and go only afterwards.
+    if (signature !== shown && !ui.editor.gesture) {
+      shown = signature;
+      list.replaceChildren(
+        ...Array.from({ length: rows }, (_, k) => (k < state.boxes.length ? boxRow(ui, k) : missingRow(ui, k))),
+      );
+      if (!rows) list.append(element("div", { class: "msd-list-empty" }, t("list.empty")));
+    }
+    const only = state.selected.length === 1 ? state.selected[0] : -1;
+    if (only !== scrolledTo) {
+      scrolledTo = only;
+      // By hand: scrollIntoView would also move the node editor.
+      if (only >= 0)
+        list.scrollTop = Math.min(
+          Math.max(list.scrollTop, (only + 1) * ROW_HEIGHT + 6 - list.clientHeight),
+          only * ROW_HEIGHT,
+        );
+    }
+    state.boxes.forEach((_, k) => {
+      const row = list.children[k];
+      if (!row?.matches("[data-box]")) return;
+      row.classList.toggle("msd-selected", state.selected.includes(k));
+      row.setAttribute("aria-selected", String(state.selected.includes(k)));
+      row.classList.toggle("msd-hovered", ui.editor.hover === k);
+    });
+  };
+  list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => keyInList(ui, event));
+  list.addEventListener(
+    "wheel",
+    (/** @type {Event} */ event) => list.scrollHeight > list.clientHeight && event.stopPropagation(),
+  );
+  return { element: list, update };
+}
+
+/** @param {LayoutCanvas} ui @param {number} k */
+function boxRow(ui, k) {
+  const { editor } = ui;
+  const box = editor.shown.boxes[k];
+  const subject = editor.subjects?.[k];
+  const spare = editor.subjects !== null && !subject;
+  const colour = colourOf(box, k, editor.options().palette);
+  const name = element("span", { class: "msd-row-name" }, ui.titleOf(k) || t("list.box", { number: k + 1 }));
+  const row = element(
+    "div",
+    { class: `msd-row${spare ? " msd-spare" : ""}`, role: "option", tabindex: -1, "data-box": k },
+    element("span", { class: "msd-grip", title: t("list.drag") }, icon("grip")),
+    element("span", { class: "msd-number", style: `--box:${colour}` }, String(k + 1)),
+    thumbnail(subject?.picture),
+    name,
+    ...(subject && subject.weight !== 1
+      ? [element("span", { class: "msd-weight", title: t("list.weight") }, `×${trim(subject.weight)}`)]
+      : []),
+    ...(spare ? [element("span", { class: "msd-mark" }, t("list.no_subject"))] : []),
+  );
+  if (!editor.readOnly) {
+    row.append(
+      rowButton(
+        box.locked ? "lock" : "unlock",
+        t(box.locked ? "list.unlock" : "list.lock"),
+        () => editor.apply(patch(editor.state, [k], { locked: !box.locked })),
+        Boolean(box.locked),
+      ),
+      rowButton("remove", t("action.remove"), () =>
+        editor.apply({ boxes: editor.state.boxes.filter((_, n) => n !== k), selected: [] }),
+      ),
+    );
+    name.addEventListener("dblclick", () => ui.rename(k));
+    row.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => pressRow(ui, row, k, event));
+  }
+  row.addEventListener("pointerenter", () => ui.setHover(k));
+  row.addEventListener("pointerleave", () => ui.setHover(-1));
+  return row;
+}
+
+/** @param {LayoutCanvas} ui @param {number} k */
+function missingRow(ui, k) {
+  const subject = ui.editor.subjects?.[k];
+  return element(
+    "div",
+    { class: "msd-row msd-missing" },
+    element("span", { class: "msd-grip" }),
+    element("span", { class: "msd-number" }, String(k + 1)),
+    thumbnail(subject?.picture),
+    element("span", { class: "msd-row-name" }, subject?.phrase || t("list.subject", { number: k + 1 })),
+    element("span", { class: "msd-mark" }, t("list.no_box")),
+    element(
+      "button",
+      {
+        type: "button",
+        class: "msd-row-add",
+        disabled: ui.editor.readOnly,
+        onclick: () => addBoxesUpTo(ui, k + 1),
+      },
+      t("list.add_box"),
+    ),
+  );
+}
+
+/** Boxes for the subjects up to a number. @param {LayoutCanvas} ui @param {number} count */
+export function addBoxesUpTo({ editor }, count) {
+  let next = editor.state;
+  while (next.boxes.length < count) next = append(next, [boxOf(freePlace(next.boxes))]);
+  editor.apply(next);
+}
+
+/** @param {string | null | undefined} url */
+const thumbnail = (url) =>
+  url
+    ? element("img", { class: "msd-thumb", src: url, alt: "", draggable: "false" })
+    : element("span", { class: "msd-thumb" });
+
+/** @param {string} picture @param {string} text @param {() => void} run @param {boolean} [on] */
+const rowButton = (picture, text, run, on = false) =>
+  element(
+    "button",
+    {
+      type: "button",
+      class: `msd-row-button${on ? " msd-on" : ""}`,
+      title: text,
+      "aria-label": text,
+      tabindex: -1,
+      onpointerdown: (/** @type {Event} */ event) => event.stopPropagation(),
+      onclick: run,
+    },
+    icon(picture),
+  );
+
+/** @param {number} weight */
+const trim = (weight) => String(Math.round(weight * 100) / 100);
+
+/**
+ * A press selects; a drag carries the row to another place.
+ * @param {LayoutCanvas} ui
+ * @param {HTMLElement} row
+ * @param {number} k
+ * @param {PointerEvent} event
+ */
+function pressRow(ui, row, k, event) {
+  if (event.button !== 0) return;
+  const { editor } = ui;
+  event.stopPropagation();
+  if (event.shiftKey || event.ctrlKey || event.metaKey) editor.apply(toggle(editor.state, k));
+  else editor.apply(select(editor.state, [k]));
+  row.setPointerCapture(event.pointerId);
+  const rows = /** @type {HTMLElement[]} */ ([...(row.parentElement?.children ?? [])]);
+  const scale = row.getBoundingClientRect().height / ROW_HEIGHT || 1;
+  let to = k;
+  /** @param {PointerEvent} moved */
+  const move = (moved) => {
+    const offset = (moved.clientY - event.clientY) / scale;
+    if (Math.abs(offset) < 5 && to === k) return;
+    to = Math.min(Math.max(k + Math.round(offset / ROW_HEIGHT), 0), editor.state.boxes.length - 1);
+    row.classList.add("msd-carried");
+    row.style.transform = `translateY(${offset}px)`;
+    rows.forEach((other, n) => {
+      if (other === row) return;
+      const shift = n > k && n <= to ? -ROW_HEIGHT : n < k && n >= to ? ROW_HEIGHT : 0;
+      other.style.transform = shift ? `translateY(${shift}px)` : "";
+    });
+  };
+  const up = () => {
+    row.removeEventListener("pointermove", move);
+    row.classList.remove("msd-carried");
+    for (const other of rows) other.style.transform = "";
+    if (to !== k) editor.apply(reorder(editor.state, k, to));
+    ui.focus();
+  };
+  row.addEventListener("pointermove", move);
+  row.addEventListener("lostpointercapture", up, { once: true });
+}
+
+/** @param {LayoutCanvas} ui @param {KeyboardEvent} event */
+function keyInList(ui, event) {
+  if (event.target instanceof HTMLInputElement || event.ctrlKey) return;
+  event.stopPropagation();
+  if (event.key === "Escape") ui.focus();
+}

@@ -1,0 +1,155 @@
+import { ACTIONS, isOn } from "./actions.mjs";
+import { element, icon } from "./elements.mjs";
+import { t } from "./i18n.mjs";
+import { patch } from "./model.mjs";
+import { swatches } from "./palette.mjs";
+import { setOption } from "./settings.mjs";
+
+/**
+ * Menus of actions, over everything, at a place of the screen. One is open at a time.
+ * @typedef {import("./widget.mjs").LayoutCanvas} LayoutCanvas
+ */
+
+/** @type {(() => void) | null} */
+let closeOpen = null;
+
+export const closeMenu = () => closeOpen?.();
+
+/** @param {LayoutCanvas} ui @param {(string | null)[]} names @param {number} x @param {number} y */
+export function openMenu(ui, names, x, y) {
+  show(
+    ui,
+    names.flatMap((name) => entryOf(ui, name)),
+    x,
+    y,
+  );
+}
+
+/**
+ * Where the background comes from, and how strong it is.
+ * @param {LayoutCanvas} ui
+ * @param {number} x
+ * @param {number} y
+ */
+export function openBackgroundMenu(ui, x, y) {
+  const { background, backgroundOpacity } = ui.editor.options();
+  const sources = ["linked", "result", "preview", "off"].map((source) =>
+    item(t(`background.${source}`), {
+      on: source === background,
+      run: () => setOption("background", source),
+    }),
+  );
+  const slider = element("input", {
+    type: "range",
+    min: 0,
+    max: 100,
+    step: 1,
+    value: backgroundOpacity,
+    "aria-label": t("background.opacity"),
+    oninput: (/** @type {any} */ event) => setOption("backgroundOpacity", Number(event.target.value)),
+  });
+  show(
+    ui,
+    [...sources, element("hr"), element("label", { class: "msd-menu-slider" }, t("background.opacity"), slider)],
+    x,
+    y,
+  );
+}
+
+/** @param {LayoutCanvas} ui @param {string | null} name @returns {HTMLElement[]} */
+function entryOf(ui, name) {
+  if (name === null) return [element("hr")];
+  if (name === "#colours") return ui.editor.state.selected.length && !ui.editor.readOnly ? [colourRow(ui)] : [];
+  if (name.startsWith("#")) return [element("div", { class: "msd-menu-title" }, t(`menu.${name.slice(1)}`))];
+  const action = ACTIONS[name];
+  const usable = action.when(ui);
+  if (name === "make_mine" && !usable) return [];
+  return [
+    item(t(`action.${name}`), { key: action.key, on: isOn(name, ui), disabled: !usable, run: () => action.run(ui) }),
+  ];
+}
+
+/** @param {string} text @param {{key?: string, on?: boolean, disabled?: boolean, run: () => void}} how */
+function item(text, { key = "", on = false, disabled = false, run }) {
+  return element(
+    "button",
+    {
+      type: "button",
+      role: "menuitem",
+      class: "msd-menu-item",
+      disabled,
+      onclick: () => {
+        closeMenu();
+        run();
+      },
+    },
+    element("span", { class: "msd-menu-mark" }, ...(on ? [icon("check")] : [])),
+    element("span", {}, text),
+    element("kbd", {}, key),
+  );
+}
+
+/** @param {LayoutCanvas} ui */
+function colourRow(ui) {
+  /** @param {string} color */
+  const paintWith = (color) => {
+    closeMenu();
+    ui.editor.apply(patch(ui.editor.state, ui.editor.state.selected, { color }));
+  };
+  const colours = swatches(ui.editor.options().palette).map((colour) =>
+    element("button", {
+      type: "button",
+      class: "msd-swatch",
+      style: `background:${colour}`,
+      title: colour,
+      onclick: () => paintWith(colour),
+    }),
+  );
+  const own = element("input", {
+    type: "color",
+    class: "msd-swatch",
+    title: t("menu.own_colour"),
+    onchange: (/** @type {any} */ event) => paintWith(event.target.value),
+  });
+  const auto = element("button", {
+    type: "button",
+    class: "msd-swatch msd-swatch-auto",
+    title: t("menu.automatic_colour"),
+    onclick: () => paintWith(""),
+  });
+  return element("div", { class: "msd-swatches" }, auto, ...colours, own);
+}
+
+/** @param {LayoutCanvas} ui @param {HTMLElement[]} entries @param {number} x @param {number} y */
+function show(ui, entries, x, y) {
+  closeMenu();
+  const menu = element("div", { class: "msd-menu", role: "menu", tabindex: -1 }, ...entries);
+  menu.dataset.theme = ui.root.dataset.theme;
+  document.body.append(menu);
+  const { width, height } = menu.getBoundingClientRect();
+  menu.style.left = `${Math.max(4, Math.min(x, innerWidth - width - 4))}px`;
+  menu.style.top = `${Math.max(4, Math.min(y, innerHeight - height - 4))}px`;
+  /** @param {Event} event */
+  const outside = (event) => !menu.contains(/** @type {Node} */ (event.target)) && closeMenu();
+  closeOpen = () => {
+    closeOpen = null;
+    window.removeEventListener("pointerdown", outside, true);
+    window.removeEventListener("wheel", outside, true);
+    menu.remove();
+    ui.focus();
+  };
+  window.addEventListener("pointerdown", outside, true);
+  window.addEventListener("wheel", outside, true);
+  menu.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    event.stopPropagation();
+    if (event.key === "Escape") closeMenu();
+    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    if (!step || /** @type {HTMLElement} */ (event.target).matches("input")) return;
+    event.preventDefault();
+    const items = [...menu.querySelectorAll("button:not(:disabled)")];
+    const at = items.indexOf(/** @type {any} */ (document.activeElement));
+    items[at < 0 ? (step > 0 ? 0 : items.length - 1) : (at + step + items.length) % items.length]?.focus();
+  });
+  menu.addEventListener("contextmenu", (/** @type {Event} */ event) => event.preventDefault());
+  menu.focus({ preventScroll: true });
+}

@@ -1,0 +1,255 @@
+import {
+  areaOf,
+  boundsOf,
+  clamp,
+  contains,
+  heightOf,
+  overlaps,
+  settled,
+  shifted,
+  shiftInside,
+  widthOf,
+} from "./geometry.mjs";
+
+/**
+ * A layout is a list of boxes; the k-th box belongs to the k-th subject. A state is a layout and what is selected in
+ *   it.
+ * Nothing here is ever changed in place: every operation returns a new state, or the same one if it changes nothing.
+ * @typedef {import("./geometry.mjs").Rect} Rect
+ * @typedef {import("./geometry.mjs").Point} Point
+ * @typedef {Rect & {label: string, color: string, locked?: boolean}} Box
+ * @typedef {{readonly boxes: readonly Box[], readonly selected: readonly number[]}} State
+ */
+
+/** @type {State} */
+export const EMPTY = Object.freeze({ boxes: Object.freeze([]), selected: Object.freeze([]) });
+
+/** @param {Rect} rect @param {Partial<Box>} [rest] @returns {Box} */
+export const boxOf = (rect, rest = {}) =>
+  settled({
+    x0: rect.x0,
+    y0: rect.y0,
+    x1: rect.x1,
+    y1: rect.y1,
+    label: rest.label ?? "",
+    color: rest.color ?? "",
+    ...(rest.locked ? { locked: true } : {}),
+  });
+
+/**
+ * Selected indices that exist, in order, once each.
+ * @param {State} state
+ * @param {Iterable<number>} indices
+ * @returns {State}
+ */
+export function select(state, indices) {
+  const selected = [...new Set(indices)].filter((k) => k >= 0 && k < state.boxes.length).sort((a, b) => a - b);
+  const same = selected.length === state.selected.length && selected.every((k, n) => k === state.selected[n]);
+  return same ? state : { ...state, selected };
+}
+
+/** @param {State} state @param {number} k */
+export const toggle = (state, k) =>
+  select(state, state.selected.includes(k) ? state.selected.filter((n) => n !== k) : [...state.selected, k]);
+
+/** @param {State} state */
+export const selectAll = (state) => select(state, state.boxes.keys());
+
+/** The boxes a gesture may change. @param {State} state */
+export const movable = (state) => state.selected.filter((k) => !state.boxes[k].locked);
+
+/** @param {State} state */
+export const selectedBoxes = (state) => state.selected.map((k) => state.boxes[k]);
+
+/** Appends boxes and selects them. @param {State} state @param {readonly Box[]} boxes @returns {State} */
+export function append(state, boxes) {
+  if (!boxes.length) return state;
+  const first = state.boxes.length;
+  return { boxes: [...state.boxes, ...boxes], selected: boxes.map((_, n) => first + n) };
+}
+
+/** Removes the selected boxes that are not locked. @param {State} state @returns {State} */
+export function removeSelected(state) {
+  const gone = new Set(movable(state));
+  if (!gone.size) return state;
+  return { boxes: state.boxes.filter((_, k) => !gone.has(k)), selected: [] };
+}
+
+/**
+ * Changes some boxes.
+ * @param {State} state
+ * @param {Iterable<number>} indices
+ * @param {(box: Box, k: number) => Box} change
+ */
+export function change(state, indices, change) {
+  const chosen = new Set(indices);
+  if (!chosen.size) return state;
+  return { ...state, boxes: state.boxes.map((box, k) => (chosen.has(k) ? change(box, k) : box)) };
+}
+
+/** @param {State} state @param {Iterable<number>} indices @param {Partial<Box>} fields @returns {State} */
+export const patch = (state, indices, fields) => change(state, indices, (box) => boxOf(box, { ...box, ...fields }));
+
+/** Moves the box at `from` to place `to` in the order of subjects; the selection follows its boxes.
+ * @param {State} state @param {number} from @param {number} to @returns {State} */
+export function reorder(state, from, to) {
+  const target = clamp(to, 0, state.boxes.length - 1);
+  if (from === target || !state.boxes[from]) return state;
+  const order = [...state.boxes.keys()];
+  order.splice(target, 0, ...order.splice(from, 1));
+  return select(
+    { ...state, boxes: order.map((k) => state.boxes[k]) },
+    state.selected.map((k) => order.indexOf(k)),
+  );
+}
+
+/**
+ * Moves the selected boxes one place up (-1) or down (1) in the order of subjects.
+ * @param {State} state
+ * @param {-1|1} step
+ */
+export function reorderSelected(state, step) {
+  const chosen = step < 0 ? [...state.selected] : [...state.selected].reverse();
+  if (!chosen.length || chosen[0] + step < 0 || chosen[0] + step >= state.boxes.length) return state;
+  return chosen.reduce((now, k) => reorder(now, k, k + step), state);
+}
+
+/** Shifts the selected, unlocked boxes together by whole output pixels, inside the picture.
+ * @param {State} state
+ * @param {number} stepX
+ * @param {number} stepY
+ * @param {{width: number, height: number}} size
+ * @returns {State} */
+export function nudge(state, stepX, stepY, { width, height }) {
+  const indices = movable(state);
+  const bounds = boundsOf(indices.map((k) => state.boxes[k]));
+  if (!bounds) return state;
+  const wanted = {
+    dx: stepX && (Math.round(bounds.x0 * width) + stepX) / width - bounds.x0,
+    dy: stepY && (Math.round(bounds.y0 * height) + stepY) / height - bounds.y0,
+  };
+  const { dx, dy } = shiftInside(bounds, wanted.dx, wanted.dy);
+  return change(state, indices, (box) => settled(shifted(box, dx, dy)));
+}
+
+/** Moves the right and lower sides of the selected, unlocked boxes by whole output pixels.
+ * @param {State} state
+ * @param {number} stepX
+ * @param {number} stepY
+ * @param {{width: number, height: number}} size
+ * @returns {State} */
+export function stretch(state, stepX, stepY, { width, height }) {
+  return change(state, movable(state), (box) =>
+    settled({
+      ...box,
+      x1: stepX ? Math.max((Math.round(box.x1 * width) + stepX) / width, box.x0 + 1 / width) : box.x1,
+      y1: stepY ? Math.max((Math.round(box.y1 * height) + stepY) / height, box.y0 + 1 / height) : box.y1,
+    }),
+  );
+}
+
+/** Copies beside the originals, appended and selected. @param {State} state @returns {State} */
+export const duplicateSelected = (state) => append(state, displaced(state, selectedBoxes(state)));
+
+/** Boxes to be pasted, moved aside until none lies exactly on a box that is there.
+ * @param {State} state @param {readonly Box[]} boxes @returns {Box[]} */
+export function displaced(state, boxes) {
+  const step = 0.02;
+  const bounds = boundsOf(boxes);
+  if (!bounds) return [];
+  for (let n = 0; n < 40; n++) {
+    const { dx, dy } = shiftInside(bounds, n * step, n * step);
+    const moved = boxes.map((box) => boxOf(shifted(box, dx, dy), { ...box, locked: false }));
+    const covers = moved.some((box) => state.boxes.some((other) => sameRect(box, other)));
+    if (!covers) return moved;
+    if (n && dx < n * step && dy < n * step) break;
+  }
+  return boxes.map((box) => {
+    const { dx, dy } = shiftInside(box, -step, -step);
+    return boxOf(shifted(box, dx, dy), { ...box, locked: false });
+  });
+}
+
+/** @param {Rect} a @param {Rect} b */
+export const sameRect = (a, b) => a.x0 === b.x0 && a.y0 === b.y0 && a.x1 === b.x1 && a.y1 === b.y1;
+
+/**
+ * Puts other rectangles under the names, colours and locks of the boxes that are there.
+ * @param {State} state
+ * @param {readonly Rect[]} rects
+ */
+export const relaid = (state, rects) =>
+  select(
+    {
+      boxes: rects.map((rect, k) => boxOf(rect, state.boxes[k] ?? {})),
+      selected: [],
+    },
+    [],
+  );
+
+/** Boxes under a point, the one in front first: small ones lie over large ones, later ones over earlier ones.
+ * @param {readonly Box[]} boxes @param {Point} point @returns {number[]} */
+export const boxesAt = (boxes, point) =>
+  paintOrder(boxes)
+    .reverse()
+    .filter((k) => contains(boxes[k], point));
+
+/**
+ * Indices in the order of painting: large boxes first, so that none hides a smaller one.
+ * @param {readonly Rect[]} boxes
+ */
+export const paintOrder = (boxes) => [...boxes.keys()].sort((a, b) => areaOf(boxes[b]) - areaOf(boxes[a]) || a - b);
+
+/**
+ * The box after the selected one in the pile under a point, for Alt-click.
+ * @param {State} state
+ * @param {Point} point
+ * @returns {State}
+ */
+export function selectNextAt(state, point) {
+  const pile = boxesAt(state.boxes, point);
+  if (!pile.length) return select(state, []);
+  const now = state.selected.length === 1 ? pile.indexOf(state.selected[0]) : -1;
+  return select(state, [pile[(now + 1) % pile.length]]);
+}
+
+/** A free place for one more box: the tried place that touches the least of what is there.
+ * @param {readonly Rect[]} boxes @returns {Rect} */
+export function freePlace(boxes) {
+  /** @type {{rect: Rect, cost: number} | null} */
+  let best = null;
+  for (const side of [0.4, 0.3, 0.2]) {
+    for (let row = 0; row <= 6; row++) {
+      for (let column = 0; column <= 6; column++) {
+        const x0 = (column / 6) * (1 - side);
+        const y0 = (row / 6) * (1 - side);
+        const rect = { x0, y0, x1: x0 + side, y1: y0 + side };
+        const cost =
+          boxes.reduce((sum, box) => sum + shared(rect, box), 0) / areaOf(rect) +
+          0.02 * Math.hypot(x0 + side / 2 - 0.5, y0 + side / 2 - 0.5) +
+          (0.4 - side) * 0.5;
+        if (!best || cost < best.cost - 1e-9) best = { rect, cost };
+      }
+    }
+  }
+  return /** @type {{rect: Rect, cost: number}} */ (best).rect;
+}
+
+/** @param {Rect} a @param {Rect} b */
+function shared(a, b) {
+  if (!overlaps(a, b)) return 0;
+  return (Math.min(a.x1, b.x1) - Math.max(a.x0, b.x0)) * (Math.min(a.y1, b.y1) - Math.max(a.y0, b.y0));
+}
+
+/** Sets one of x, y, w, h of the box, in fractions; x and y move it, w and h change the far side.
+ * @param {State} state @param {number} k @param {"x"|"y"|"w"|"h"} field @param {number} value @returns {State} */
+export function setField(state, k, field, value) {
+  return change(state, [k], (box) => {
+    const w = widthOf(box);
+    const h = heightOf(box);
+    if (field === "x") return settled({ ...box, x0: clamp(value, 0, 1 - w), x1: clamp(value, 0, 1 - w) + w });
+    if (field === "y") return settled({ ...box, y0: clamp(value, 0, 1 - h), y1: clamp(value, 0, 1 - h) + h });
+    if (field === "w") return settled({ ...box, x1: box.x0 + Math.max(value, 0) });
+    return settled({ ...box, y1: box.y0 + Math.max(value, 0) });
+  });
+}

@@ -1,0 +1,96 @@
+import { paintOrder } from "./model.mjs";
+import { paintBox } from "./paint_box.mjs";
+import { paintBadge, paintGuides, paintHandles, paintMarquee } from "./paint_marks.mjs";
+
+/**
+ * Painting a scene. Coordinates are the stage's CSS pixels; the frame is where the picture lies on the stage.
+ * @typedef {import("./model.mjs").Box} Box
+ * @typedef {import("./theme.mjs").Theme} Theme
+ * @typedef {import("./pictures.mjs").Picture} Picture
+ * @typedef {{x: number, y: number, w: number, h: number}} Frame
+ * @typedef {{
+ *   stage: {w: number, h: number}, frame: Frame, size: {width: number, height: number},
+ *   boxes: readonly Box[], selected: readonly number[], hover: number, movable: readonly number[],
+ *   titles: string[], colours: string[], pictures: (Picture | null)[], masks: (Picture | null)[],
+ *   unassigned: (k: number) => boolean,
+ *   guides: import("./snapping.mjs").Guide[], marquee: import("./geometry.mjs").Rect | null,
+ *   active: import("./geometry.mjs").Rect | null, background: Picture | null,
+ *   options: import("./settings.mjs").Options, theme: Theme, readOnly: boolean, focused: boolean, hint: string,
+ * }} Scene
+ */
+
+/** @param {CanvasRenderingContext2D} ctx @param {Scene} scene */
+export function paint(ctx, scene) {
+  ctx.clearRect(0, 0, scene.stage.w, scene.stage.h);
+  paintFrame(ctx, scene);
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(scene.frame.x - 1, scene.frame.y - 1, scene.frame.w + 2, scene.frame.h + 2);
+  ctx.clip();
+  const chosen = new Set(scene.selected);
+  const order = paintOrder(scene.boxes);
+  for (const k of order) if (!chosen.has(k)) paintBox(ctx, scene, k, false);
+  for (const k of order) if (chosen.has(k)) paintBox(ctx, scene, k, true);
+  ctx.restore();
+  paintGuides(ctx, scene);
+  if (!scene.readOnly) paintHandles(ctx, scene);
+  paintMarquee(ctx, scene);
+  paintBadge(ctx, scene);
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Scene} scene */
+function paintFrame(ctx, { frame, theme, background, options, size, boxes, hint }) {
+  const { x, y, w, h } = frame;
+  ctx.fillStyle = theme.frame;
+  ctx.fillRect(x, y, w, h);
+  if (background) {
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(x, y, w, h);
+    ctx.clip();
+    ctx.globalAlpha = options.backgroundOpacity / 100;
+    const cover = Math.max(w / background.width, h / background.height);
+    const [bw, bh] = [background.width * cover, background.height * cover];
+    ctx.drawImage(background, x + (w - bw) / 2, y + (h - bh) / 2, bw, bh);
+    ctx.restore();
+  }
+  if (options.grid)
+    lines(ctx, frame, gridPlaces(size.width, options.gridStep), gridPlaces(size.height, options.gridStep), theme.line);
+  if (options.thirds) lines(ctx, frame, [1 / 3, 2 / 3], [1 / 3, 2 / 3], theme.lineStrong);
+  ctx.strokeStyle = theme.frameEdge;
+  ctx.lineWidth = 1;
+  ctx.strokeRect(Math.round(x) - 0.5, Math.round(y) - 0.5, Math.round(w) + 1, Math.round(h) + 1);
+  if (!boxes.length && hint) {
+    ctx.fillStyle = theme.muted;
+    ctx.font = `500 12px ${theme.font}`;
+    ctx.textAlign = "center";
+    ctx.textBaseline = "middle";
+    ctx.fillText(hint, x + w / 2, y + h / 2, w - 16);
+  }
+}
+
+/** @param {number} length @param {number} step */
+const gridPlaces = (length, step) =>
+  Array.from({ length: Math.max(Math.ceil(length / step) - 1, 0) }, (_, k) => ((k + 1) * step) / length);
+
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {Frame} frame
+ * @param {number[]} xs
+ * @param {number[]} ys
+ * @param {string} colour
+ */
+function lines(ctx, { x, y, w, h }, xs, ys, colour) {
+  ctx.beginPath();
+  for (const at of xs) {
+    ctx.moveTo(x + at * w, y);
+    ctx.lineTo(x + at * w, y + h);
+  }
+  for (const at of ys) {
+    ctx.moveTo(x, y + at * h);
+    ctx.lineTo(x + w, y + at * h);
+  }
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = 1;
+  ctx.stroke();
+}

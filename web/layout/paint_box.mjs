@@ -1,0 +1,144 @@
+import { css, inkOn, rgbOf } from "./palette.mjs";
+
+/**
+ * One box: its fill, its subject's picture, its outline and the name tag in its corner.
+ * @typedef {import("./paint.mjs").Scene} Scene
+ * @typedef {{x: number, y: number, w: number, h: number}} Area
+ */
+
+const TAG_HEIGHT = 18;
+const TAG_PADDING = 6;
+const RADIUS = 3;
+
+/** @type {Map<string, number>} */
+const textWidths = new Map();
+/** @type {Map<string, string>} */
+const shortTexts = new Map();
+
+/** @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {number} k @param {boolean} selected */
+export function paintBox(ctx, scene, k, selected) {
+  const box = scene.boxes[k];
+  const { frame, options, theme } = scene;
+  const area = {
+    x: frame.x + box.x0 * frame.w,
+    y: frame.y + box.y0 * frame.h,
+    w: (box.x1 - box.x0) * frame.w,
+    h: (box.y1 - box.y0) * frame.h,
+  };
+  const colour = scene.colours[k];
+  const rgb = rgbOf(colour) ?? [128, 128, 128];
+  const spare = scene.unassigned(k);
+  const lit = selected || scene.hover === k;
+  const mask = scene.masks[k];
+  if (mask) {
+    ctx.globalAlpha = 0.45;
+    ctx.drawImage(mask, frame.x, frame.y, frame.w, frame.h);
+    ctx.globalAlpha = 1;
+  } else {
+    ctx.fillStyle = css(rgb, (options.fill / 100) * (spare ? 0.5 : 1) + (lit ? 0.06 : 0));
+    ctx.fillRect(area.x, area.y, area.w, area.h);
+  }
+  if (!mask) paintPicture(ctx, scene, k, area);
+  const width = selected ? 2 : lit ? 1.75 : 1.25;
+  const outline = [area.x + width / 2, area.y + width / 2, Math.max(area.w - width, 0), Math.max(area.h - width, 0)];
+  // A dark line under the coloured one sets it off from any picture.
+  ctx.strokeStyle = "rgba(0, 0, 0, 0.28)";
+  ctx.lineWidth = width + 1.5;
+  ctx.strokeRect(outline[0], outline[1], outline[2], outline[3]);
+  ctx.strokeStyle = css(rgb, spare && !lit ? 0.85 : 1);
+  ctx.lineWidth = width;
+  if (spare) ctx.setLineDash([5, 4]);
+  ctx.strokeRect(outline[0], outline[1], outline[2], outline[3]);
+  if (spare) ctx.setLineDash([]);
+  paintTag(ctx, area, scene.titles[k], colour, spare, box.locked === true, theme.font, frame);
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {number} k @param {Area} area */
+function paintPicture(ctx, scene, k, area) {
+  const picture = scene.pictures[k];
+  const mode = scene.options.pictures;
+  if (!picture || mode === "off" || Math.min(area.w, area.h) < 24) return;
+  if (mode === "corner") {
+    const side = Math.min(52, area.w * 0.45, area.h * 0.45);
+    const fit = Math.min(side / picture.width, side / picture.height);
+    const [w, h] = [picture.width * fit, picture.height * fit];
+    ctx.globalAlpha = 0.95;
+    ctx.drawImage(picture, area.x + area.w - w - 4, area.y + area.h - h - 4, w, h);
+  } else {
+    const fit = Math.min((area.w - 8) / picture.width, (area.h - 8) / picture.height);
+    const [w, h] = [picture.width * fit, picture.height * fit];
+    ctx.globalAlpha = 0.72;
+    ctx.drawImage(picture, area.x + (area.w - w) / 2, area.y + (area.h - h) / 2, w, h);
+  }
+  ctx.globalAlpha = 1;
+}
+
+/**
+ * @param {CanvasRenderingContext2D} ctx @param {Area} area @param {string} title @param {string} colour
+ * @param {boolean} spare
+ * @param {boolean} locked @param {string} font @param {Area} frame */
+function paintTag(ctx, area, title, colour, spare, locked, font, frame) {
+  ctx.font = `600 11px ${font}`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "middle";
+  const lockWidth = locked ? 12 : 0;
+  const number = title.split(" ", 1)[0];
+  const room = area.w - 2 * TAG_PADDING - lockWidth;
+  const text = room > 34 ? shortened(ctx, title, room) : number;
+  const w = Math.min(widthOf(ctx, text) + 2 * TAG_PADDING + lockWidth, Math.max(area.w, 22));
+  const roomy = area.h >= TAG_HEIGHT + 10 && area.w >= 22;
+  const x = Math.min(area.x, frame.x + frame.w - w);
+  const above = area.y - TAG_HEIGHT >= frame.y;
+  const y = roomy ? area.y : above ? area.y - TAG_HEIGHT : Math.min(area.y + area.h, frame.y + frame.h - TAG_HEIGHT);
+  ctx.beginPath();
+  ctx.roundRect(x, y, w, TAG_HEIGHT, roomy ? [0, 0, RADIUS, 0] : RADIUS);
+  ctx.globalAlpha = spare ? 0.55 : 1;
+  ctx.fillStyle = colour;
+  ctx.fill();
+  ctx.globalAlpha = 1;
+  ctx.fillStyle = inkOn(colour);
+  ctx.fillText(text, x + TAG_PADDING, y + TAG_HEIGHT / 2 + 0.5);
+  if (locked) paintLock(ctx, x + w - TAG_PADDING - 7, y + 5);
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y */
+function paintLock(ctx, x, y) {
+  ctx.fillRect(x, y + 4, 7, 5);
+  ctx.strokeStyle = ctx.fillStyle;
+  ctx.lineWidth = 1.2;
+  ctx.beginPath();
+  ctx.arc(x + 3.5, y + 3.6, 2.1, Math.PI, 0);
+  ctx.stroke();
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {string} text */
+function widthOf(ctx, text) {
+  const key = `${ctx.font}|${text}`;
+  let width = textWidths.get(key);
+  if (width === undefined) {
+    if (textWidths.size > 2000) textWidths.clear();
+    width = ctx.measureText(text).width;
+    textWidths.set(key, width);
+  }
+  return width;
+}
+
+/**
+ * The text, cut with an ellipsis to a width.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {string} text
+ * @param {number} room
+ */
+function shortened(ctx, text, room) {
+  if (widthOf(ctx, text) <= room) return text;
+  const key = `${ctx.font}|${Math.floor(room)}|${text}`;
+  let short = shortTexts.get(key);
+  if (short === undefined) {
+    if (shortTexts.size > 2000) shortTexts.clear();
+    let length = text.length - 1;
+    while (length > 1 && ctx.measureText(`${text.slice(0, length)}…`).width > room) length--;
+    short = `${text.slice(0, length).trimEnd()}…`;
+    shortTexts.set(key, short);
+  }
+  return short;
+}

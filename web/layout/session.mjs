@@ -1,0 +1,24 @@
+/**
+ * What a canvas remembers of itself while the page is open. Undo makes every node anew, so it can't be kept on the
+ *   node.
+ * @typedef {{selected: number[], focused: boolean, list: boolean, pixels: boolean, full: boolean}} Session
+ */
+
+/** @type {Map<string, Session>} */
+const sessions = new Map();
+
+/**
+ * The same before and after an undo; a new root graph only gets its id when it is first saved.
+ * @param {any} node
+ * @returns {string}
+ */
+export const sessionKey = (node) => `${node.graph?.isRootGraph === false ? node.graph.id : "root"}:${node.id}`;
+
+/** @param {string} key @returns {Session} */
+export function sessionOf(key) {
+  const known = sessions.get(key);
+  if (known) return known;
+  const fresh = { selected: [], focused: false, list: true, pixels: true, full: false };
+  sessions.set(key, fresh);
+  return fresh;
+}

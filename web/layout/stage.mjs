@@ -1,0 +1,108 @@
+import { letterbox } from "./geometry.mjs";
+import { paint } from "./paint.mjs";
+import { onTheme, readTheme } from "./theme.mjs";
+
+/**
+ * The canvas element: its pixels, where the frame lies on it, and when it is painted.
+ * @typedef {import("./geometry.mjs").Point} Point
+ */
+
+const MARGIN = 12;
+const SHARPEST = 3;
+
+export class Stage {
+  /**
+   * @param {HTMLElement} holder
+   * @param {(stage: Stage) => Omit<import("./paint.mjs").Scene, "stage" | "frame" | "theme">} scene
+   */
+  constructor(holder, scene) {
+    this.holder = holder;
+    this.scene = scene;
+    this.canvas = document.createElement("canvas");
+    this.canvas.className = "msd-canvas";
+    this.canvas.tabIndex = 0;
+    holder.append(this.canvas);
+    this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+    /** @type {import("./theme.mjs").Theme | null} */
+    this.theme = null;
+    this.aspect = 1;
+    this.pending = 0;
+    this.frame = { x: 0, y: 0, w: 1, h: 1 };
+    this.observer = new ResizeObserver(() => this.invalidate());
+    this.observer.observe(holder);
+    this.stopTheme = onTheme(() => {
+      this.theme = null;
+      this.invalidate();
+    });
+  }
+
+  dispose() {
+    this.observer.disconnect();
+    this.stopTheme();
+    cancelAnimationFrame(this.pending);
+  }
+
+  /** Paints with the next frame of the screen. */
+  invalidate() {
+    if (this.pending) return;
+    this.pending = requestAnimationFrame(() => {
+      this.pending = 0;
+      this.paint();
+    });
+  }
+
+  /** Screen pixels that one CSS pixel of the canvas takes. */
+  get sharpness() {
+    const width = this.holder.clientWidth;
+    const zoom = width ? this.canvas.getBoundingClientRect().width / width : 1;
+    return window.devicePixelRatio * Math.min(Math.max(zoom, 0.5), SHARPEST);
+  }
+
+  /** Paints again if the zoom asks for other pixels than there are. */
+  checkSharpness() {
+    if (
+      this.holder.clientWidth &&
+      Math.abs(this.canvas.width - Math.round(this.holder.clientWidth * this.sharpness)) > 1
+    )
+      this.invalidate();
+  }
+
+  /** @param {number} width @param {number} height of the picture */
+  layOut(width, height) {
+    this.frame = letterbox(this.holder.clientWidth, this.holder.clientHeight, width, height, MARGIN);
+  }
+
+  paint() {
+    const [w, h] = [this.holder.clientWidth, this.holder.clientHeight];
+    if (!w || !h) return;
+    const sharpness = this.sharpness;
+    const [pixelsX, pixelsY] = [Math.round(w * sharpness), Math.round(h * sharpness)];
+    if (this.canvas.width !== pixelsX || this.canvas.height !== pixelsY) {
+      this.canvas.width = pixelsX;
+      this.canvas.height = pixelsY;
+    }
+    this.theme ??= readTheme(this.holder);
+    const scene = this.scene(this);
+    this.layOut(scene.size.width, scene.size.height);
+    this.context.setTransform(pixelsX / w, 0, 0, pixelsY / h, 0, 0);
+    paint(this.context, { ...scene, stage: { w, h }, frame: this.frame, theme: this.theme });
+  }
+
+  /**
+   * Where a pointer is, in fractions of the picture; outside of it below 0 or above 1.
+   * @param {{clientX: number, clientY: number}} event
+   * @returns {Point}
+   */
+  pointAt(event) {
+    const rect = this.canvas.getBoundingClientRect();
+    const x = ((event.clientX - rect.left) / rect.width) * this.holder.clientWidth;
+    const y = ((event.clientY - rect.top) / rect.height) * this.holder.clientHeight;
+    return { x: (x - this.frame.x) / this.frame.w, y: (y - this.frame.y) / this.frame.h };
+  }
+
+  /** Screen pixels as fractions of the picture. @param {number} pixels */
+  reach(pixels) {
+    const zoom = this.canvas.getBoundingClientRect().width / Math.max(this.holder.clientWidth, 1) || 1;
+    return { x: pixels / zoom / this.frame.w, y: pixels / zoom / this.frame.h };
+  }
+}

@@ -1,0 +1,347 @@
+import { MENUS } from "./actions.mjs";
+import { backgroundPicture, onBackground } from "./background.mjs";
+import { listenToClipboard } from "./clipboard.mjs";
+import { Editor } from "./editor.mjs";
+import { element } from "./elements.mjs";
+import { makeFooter } from "./footer.mjs";
+import { FormatError, layoutText } from "./format.mjs";
+import { enterFull, isFull, leaveFull } from "./fullscreen.mjs";
+import { inputSlot, pictureBehind, subjectsOf, valueOf } from "./graph.mjs";
+import { app, captureUndo, fileUrl, isShown, linkAt, outputsOf, rootGraph, toast } from "./host.mjs";
+import { t } from "./i18n.mjs";
+import { listenToKeyboard } from "./keyboard.mjs";
+import { makeList } from "./list.mjs";
+import { closeMenu, openMenu } from "./menu.mjs";
+import { boxOf, movable, select } from "./model.mjs";
+import { colourOf, lightness, rgbOf } from "./palette.mjs";
+import { onPicture, pictureAt, tintedMask } from "./pictures.mjs";
+import { listenToPointer } from "./pointer.mjs";
+import { openRename } from "./rename.mjs";
+import { sessionKey, sessionOf } from "./session.mjs";
+import { onOptions, readOptions } from "./settings.mjs";
+import { Stage } from "./stage.mjs";
+import { onTheme } from "./theme.mjs";
+import { makeToolbar } from "./toolbar.mjs";
+
+/**
+ * What the layout node sends to the page when it has run, as `ui={"msd_layout": [...]}` with one entry:
+ * @typedef {{filename: string, subfolder?: string, type?: string}} FileRecord
+ * @typedef {{
+ *   width: number, height: number,
+ *   background?: FileRecord | null,
+ *   boxes?: {x0: number, y0: number, x1: number, y1: number, label?: string, color?: string}[],
+ *   masks?: (FileRecord | null)[],
+ * }} LayoutReport `background`: the linked picture; `boxes`: those in effect, also when they came over a link;
+ *   `masks`: one grey picture per region where masks are linked
+ */
+
+const MIN_WIDTH = 340;
+const MIN_HEIGHT = 360;
+
+/** Inputs whose boxes replace the drawn ones. */
+const REPLACING = ["boxes", "bounding_boxes", "masks"];
+
+/** The canvas widget of one layout node: it ties the editor to the page, the node and the graph. */
+export class LayoutCanvas {
+  /** @param {any} node @param {string} name @param {string} initial */
+  constructor(node, name, initial) {
+    this.node = node;
+    this.key = "";
+    this.disposed = false;
+    this.session = sessionOf(this.key);
+    this.options = readOptions();
+    /** @type {LayoutReport | null} */
+    this.report = null;
+    /** @type {string | null} */
+    this.background = null;
+    this.editor = new Editor({
+      options: () => this.options,
+      publish: (text) => this.publish(text),
+      changed: () => this.changed(),
+      refused: () => toast("info", t("error.linked"), t("error.linked_detail")),
+    });
+    this.root = element("div", { class: "msd-root", "data-capture-wheel": "true" });
+    const holder = element("div", { class: "msd-stage" });
+    this.stage = new Stage(holder, () => this.scene());
+    this.toolbar = makeToolbar(this);
+    this.list = makeList(this);
+    this.footer = makeFooter(this);
+    this.root.append(
+      this.toolbar.element,
+      element("div", { class: "msd-body" }, holder, this.list.element),
+      this.footer.element,
+    );
+    this.stage.canvas.setAttribute("role", "application");
+    this.stage.canvas.setAttribute("aria-label", t("canvas.label"));
+    listenToPointer(this);
+    listenToKeyboard(this);
+    this.root.addEventListener("pointerdown", (/** @type {Event} */ event) => event.stopPropagation());
+    this.root.addEventListener("focusin", () => void (this.session.focused = true));
+    this.root.addEventListener("focusout", () =>
+      setTimeout(() => {
+        // A root that goes because of an undo has not lost the focus; the next one takes it up.
+        if (!this.disposed && this.root.isConnected) this.session.focused = this.root.contains(document.activeElement);
+      }, 50),
+    );
+    this.stops = [
+      listenToClipboard(this),
+      onPicture(() => this.invalidate()),
+      onBackground(() => this.invalidate()),
+      onTheme(() => this.invalidate()),
+      onOptions(() => {
+        this.options = readOptions();
+        this.invalidate();
+      }),
+    ];
+    this.widget = node.addDOMWidget(name, "MSD_CANVAS", this.root, {
+      getValue: () => this.editor.text,
+      setValue: (/** @type {unknown} */ value) =>
+        this.editor.load(typeof value === "string" ? value : JSON.stringify(value ?? "")),
+      getMinHeight: () => MIN_HEIGHT,
+      hideOnZoom: false,
+      hideInPanel: true,
+      serialize: true,
+    });
+    this.widget.canvas = this;
+    this.editor.load(initial);
+  }
+
+  /** Takes up what an earlier canvas of the same node left, such as before an undo. */
+  restore() {
+    if (!this.node.graph) return;
+    const key = sessionKey(this.node);
+    if (key === this.key) return this.stayFull();
+    this.key = key;
+    this.session = sessionOf(key);
+    this.editor.state = select(this.editor.state, this.session.selected);
+    if (this.session.full) {
+      if (isFull(key)) enterFull(key, this.root);
+      else this.session.full = false;
+    }
+    if (this.session.focused) this.refocus();
+    this.refresh();
+    this.invalidate();
+  }
+
+  /** Keeps the overlay's root in it. */
+  stayFull() {
+    if (this.session.full && isFull(this.key) && !this.disposed) enterFull(this.key, this.root);
+  }
+
+  /** Takes the focus back after an undo, once this root is on the page, unless it went to something else meanwhile. */
+  refocus(frames = 40) {
+    const active = document.activeElement;
+    if (this.disposed || frames === 0 || (active && active !== document.body && active !== app.canvas?.canvas)) return;
+    if (this.root.isConnected && frames < 38) this.focus();
+    else requestAnimationFrame(() => this.refocus(frames - 1));
+  }
+
+  dispose() {
+    this.disposed = true;
+    this.stops.forEach((stop) => stop());
+    this.stage.dispose();
+    closeMenu();
+    // After an undo another root takes over within the same turn; only a node that is really gone closes the overlay.
+    setTimeout(() => isFull(this.key) && !this.root.isConnected && leaveFull(this.key));
+    setTimeout(() => !this.node.graph?.getNodeById?.(this.node.id) && leaveFull(this.key), 200);
+  }
+
+  /** Makes a finished edit the node's value and one step of the undo history. @param {string} text */
+  publish(text) {
+    this.widget.callback?.(text);
+    this.node.graph?.setDirtyCanvas?.(true, true);
+    captureUndo();
+  }
+
+  changed() {
+    if (this.key) this.session.selected = [...this.editor.state.selected];
+    this.invalidate();
+  }
+
+  invalidate() {
+    if (!this.stage || this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      this.update();
+    });
+  }
+
+  update() {
+    const surface = rgbOf(getComputedStyle(this.root).getPropertyValue("--msd-stage"));
+    this.root.dataset.theme = surface && lightness(surface) > 0.5 ? "light" : "dark";
+    this.root.classList.toggle("msd-with-list", this.session.list);
+    this.toolbar.update();
+    this.list.update();
+    this.footer.update();
+    this.stage.invalidate();
+  }
+
+  /** Reads width, height, subjects, links and the last run's report again. Cheap enough to be called often. */
+  refresh() {
+    if (!this.node.graph) return;
+    const reader = this.reader();
+    const { editor, node } = this;
+    this.report = outputsOf(node)?.msd_layout?.[0] ?? this.report;
+    const before = JSON.stringify([editor.size, editor.subjects, editor.linked, this.background]);
+    editor.size = {
+      width: this.length(reader, "width", this.report?.width),
+      height: this.length(reader, "height", this.report?.height),
+    };
+    editor.subjects = subjectsOf(reader, node);
+    const linked = REPLACING.some((name) => this.isLinked(name));
+    editor.linked = linked ? (this.report?.boxes ?? []).map((box) => boxOf(box, box)) : null;
+    this.background = this.linkedBackground(reader);
+    if (JSON.stringify([editor.size, editor.subjects, editor.linked, this.background]) !== before) this.invalidate();
+    this.stage.checkSharpness();
+  }
+
+  /**
+   * The linked node's own picture, else what the last run saw, else the photo it was made of.
+   * @param {import("./graph.mjs").Reader} reader
+   */
+  linkedBackground(reader) {
+    if (!this.isLinked("background")) return null;
+    const seen = this.report?.background;
+    return (
+      pictureBehind(reader, this.node, "background", 0) ??
+      (seen ? fileUrl(seen) : pictureBehind(reader, this.node, "background"))
+    );
+  }
+
+  reader() {
+    return { root: rootGraph(), linkAt, fileUrl, outputsOf };
+  }
+
+  /** @param {import("./graph.mjs").Reader} reader @param {string} name @param {number | undefined} reported */
+  length(reader, name, reported) {
+    const value = Number((this.isLinked(name) ? reported : undefined) ?? valueOf(reader, this.node, name));
+    return Number.isFinite(value) && value > 0 ? value : 1024;
+  }
+
+  /** @param {string} name */
+  isLinked(name) {
+    const slot = inputSlot(this.node, name);
+    return slot >= 0 && linkAt(this.node, slot) !== null;
+  }
+
+  /** Takes linked boxes over as drawn ones and unlinks them, as one step. */
+  makeMine() {
+    const boxes = this.editor.shown.boxes;
+    for (const name of REPLACING) if (this.isLinked(name)) this.node.disconnectInput(inputSlot(this.node, name));
+    this.editor.linked = null;
+    this.editor.apply({ boxes: boxes.map((box) => boxOf(box, box)), selected: [] });
+    captureUndo();
+  }
+
+  /** What the k-th box is called: its own name, else its subject's phrase. @param {number} k */
+  titleOf(k) {
+    return this.editor.shown.boxes[k]?.label || this.editor.subjects?.[k]?.phrase || "";
+  }
+
+  /** @returns {ReturnType<ConstructorParameters<typeof Stage>[1]>} */
+  scene() {
+    const { editor, options } = this;
+    const { boxes, selected } = editor.shown;
+    const subjects = editor.subjects;
+    const colours = boxes.map((box, k) => colourOf(box, k, options.palette));
+    const masks = this.isLinked("masks") ? (this.report?.masks ?? []) : [];
+    return {
+      size: editor.size,
+      boxes,
+      selected,
+      hover: editor.hover,
+      movable: movable(editor.shown),
+      colours,
+      options,
+      titles: boxes.map((_, k) => this.tagOf(k)),
+      pictures: boxes.map((_, k) => (options.pictures === "off" ? null : pictureAt(subjects?.[k]?.picture))),
+      masks: boxes.map((_, k) =>
+        masks[k] ? tintedMask(fileUrl(/** @type {FileRecord} */ (masks[k])), colours[k]) : null,
+      ),
+      unassigned: (k) => subjects !== null && k >= subjects.length,
+      guides: editor.draft?.guides ?? [],
+      marquee: editor.draft?.marquee ?? null,
+      active: editor.draft?.active ?? null,
+      background: backgroundPicture(options.background, this.background),
+      readOnly: editor.readOnly,
+      focused: this.session.focused,
+      hint: editor.readOnly ? t("footer.linked_unknown") : t("canvas.hint"),
+    };
+  }
+
+  /** @param {number} k */
+  tagOf(k) {
+    const weight = this.editor.subjects?.[k]?.weight ?? 1;
+    const title = this.titleOf(k);
+    return `${k + 1}${title ? ` ${title}` : ""}${weight === 1 ? "" : ` ×${Math.round(weight * 100) / 100}`}`;
+  }
+
+  /** @param {number} k */
+  setHover(k) {
+    if (this.editor.hover === k) return;
+    this.editor.hover = k;
+    this.invalidate();
+  }
+
+  focus() {
+    this.stage.canvas.focus({ preventScroll: true });
+  }
+
+  /** @param {number} k */
+  rename(k) {
+    openRename(this, k);
+  }
+
+  /** @param {number} x @param {number} y */
+  openMenu(x, y) {
+    openMenu(this, MENUS.context, x, y);
+  }
+
+  toggleList() {
+    this.session.list = !this.session.list;
+    this.invalidate();
+  }
+
+  toggleFull() {
+    this.session.full = !this.session.full;
+    if (this.session.full) enterFull(this.key, this.root);
+    else leaveFull(this.key);
+    this.focus();
+    this.invalidate();
+  }
+
+  /** What is wrong, in the user's language. @param {unknown} error */
+  sentenceOf(error) {
+    return error instanceof FormatError ? t(`error.${error.key}`, error.params) : String(error);
+  }
+
+  /** @param {string} key @param {unknown} error */
+  complain(key, error) {
+    toast("error", t(key), this.sentenceOf(error));
+  }
+}
+
+/** For `getCustomWidgets`. @param {any} node @param {string} name @param {any[]} data */
+export function makeLayoutWidget(node, name, data) {
+  const canvas = new LayoutCanvas(node, name, data?.[1]?.default ?? layoutText([]));
+  return { widget: canvas.widget, minWidth: MIN_WIDTH, minHeight: MIN_HEIGHT };
+}
+
+/** @param {any} node @returns {LayoutCanvas | undefined} */
+export const canvasOf = (node) =>
+  node?.widgets?.find((/** @type {any} */ widget) => widget.canvas instanceof LayoutCanvas)?.canvas;
+
+/**
+ * The new renderer may leave the element of before an undo on the page; the present one takes its place.
+ * @param {any} node @param {LayoutCanvas} canvas @param {number} frames how long to wait for the old one
+ */
+export function rehome(node, canvas, frames) {
+  if (canvas.root.isConnected || canvas.disposed || frames === 0) return;
+  const old = document.querySelector(`[data-node-id="${node.id}"] .msd-root`);
+  if (old && isShown(node)) {
+    const focused = old.contains(document.activeElement);
+    old.replaceWith(canvas.root);
+    if (focused) canvas.focus();
+  } else requestAnimationFrame(() => rehome(node, canvas, frames - 1));
+}
