@@ -1,0 +1,96 @@
+"""The Python environment that ComfyUI, the pack and its tests run in."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import venv
+from pathlib import Path
+
+from .host import PACK
+
+VENV = PACK / ".venv"
+STAMP = VENV / "installed.json"
+TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
+
+
+class EnvironmentProblem(Exception):
+    """The environment can't be used; the message says why and what to do."""
+
+
+def environment_python(host: Path | None, dev: bool) -> Path:
+    """The Python of the environment to use, made ready first.
+
+    Args:
+        host: the ComfyUI whose requirements belong in the environment; None leaves them out.
+        dev: whether the test tools are needed as well.
+
+    Raises:
+        EnvironmentProblem: MSD_PYTHON names no Python, or a package could not be installed.
+    """
+    if os.environ.get("MSD_PYTHON"):
+        return _named(os.environ["MSD_PYTHON"], ["torch", "pytest"] if dev else ["torch"])
+    python = _python_in(VENV)
+    if not python.exists():
+        print(f"Creating the environment {VENV} ...", flush=True)
+        venv.create(VENV, with_pip=True)
+    for title, requirements in _steps(host, dev):
+        _install(python, title, requirements)
+    return python
+
+
+def extra(name: str) -> list[str]:
+    """The packages of one optional extra in pyproject.toml (read by pattern: tomllib came only with Python 3.11)."""
+    found = re.search(rf"^{name} = \[(.*?)\]", (PACK / "pyproject.toml").read_text("utf-8"), re.M | re.S)
+    if not found:
+        raise EnvironmentProblem(f"pyproject.toml has no extra '{name}'.")
+    return re.findall(r'"([^"]+)"', found[1])
+
+
+def _python_in(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _named(value: str, modules: list[str]) -> Path:
+    path = Path(value).expanduser().absolute()
+    python = _python_in(path) if path.is_dir() else path
+    if not python.exists():
+        raise EnvironmentProblem(f"MSD_PYTHON={value}: there is no Python at {python}.")
+    probe = f"import importlib.util as u; print(*[m for m in {modules} if not u.find_spec(m)])"
+    missing = subprocess.run([python, "-c", probe], capture_output=True, text=True)
+    if missing.returncode or missing.stdout.strip():
+        lacks = missing.stdout.strip() or missing.stderr.strip()
+        raise EnvironmentProblem(f"MSD_PYTHON={value} is not ready, it lacks: {lacks}")
+    return python
+
+
+def _steps(host: Path | None, dev: bool) -> list[tuple[str, list[str]]]:
+    """Titles and requirement lines, in the order they are installed."""
+    steps = [("PyTorch", TORCH)]
+    if host:
+        steps.append(("ComfyUI's packages", _requirements(host / "requirements.txt")))
+    steps.append(("the pack's packages", _requirements(PACK / "requirements.txt")))
+    if dev:
+        steps.append(("the test tools", extra("dev")))
+    return steps
+
+
+def _requirements(file: Path) -> list[str]:
+    lines = (line.split("#")[0].strip() for line in file.read_text("utf-8").splitlines())
+    return [line for line in lines if line]
+
+
+def _install(python: Path, title: str, requirements: list[str]) -> None:
+    """Installs one step unless the stamp in the environment remembers exactly these lines."""
+    done = json.loads(STAMP.read_text("utf-8")) if STAMP.is_file() else []
+    digest = hashlib.sha256("\n".join(requirements).encode()).hexdigest()
+    if digest in done:
+        return
+    print(f"Installing {title} into {VENV} (only this once) ...", flush=True)
+    command = [python, "-m", "pip", "install", "--disable-pip-version-check", *requirements]
+    if subprocess.run(command).returncode:
+        raise EnvironmentProblem(
+            f"Installing {title} failed; see pip's words above. MSD_PYTHON can name a ready environment instead."
+        )
+    STAMP.write_text(json.dumps([*done, digest]), "utf-8")

@@ -1,0 +1,234 @@
+"""What the example workflows show: their subjects, prompts and notes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from msd_core.demo.world import caption
+
+Kind = Literal[
+    "plain", "control", "hires", "auto layout", "regions", "views", "blend", "attribution", "tiles",
+]  # fmt: skip
+
+FRAMES = 4
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A subject's picture that *MS-Diffusion Demo Subject* draws; its phrase is the kind's name."""
+
+    kind: str
+    seed: int
+
+    @property
+    def phrase(self) -> str:
+        return self.kind
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A subject's picture from a file in `example_workflows/photos`."""
+
+    file: str
+    phrase: str
+
+
+@dataclass(frozen=True)
+class ExampleSubject:
+    """A subject of an example.
+
+    Attributes:
+        source: where its picture comes from.
+        box: x0, y0, x1, y1 in fractions of the frame.
+        mirrored: whether its picture's mirror image is its second view.
+        settings: values of further inputs of its node.
+    """
+
+    source: Drawing | Photo
+    box: tuple[float, float, float, float]
+    mirrored: bool = False
+    settings: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def phrase(self) -> str:
+        return self.source.phrase
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example workflow.
+
+    Attributes:
+        title: file name of the graph for the frontend, without its ending; empty where it only goes to the server.
+        name: file name of its twin for the server, without its endings.
+        intro: first words of the note.
+        scene: where the prompt puts the subjects, a scene of the demo models' world.
+        kind: what it has beside subjects, layout and prompt.
+        for_real: what to set for real images besides what the note always says.
+    """
+
+    title: str
+    name: str
+    intro: str
+    scene: str
+    subjects: tuple[ExampleSubject, ...]
+    kind: Kind = "plain"
+    for_real: tuple[str, ...] = ()
+
+    @property
+    def prompt(self) -> str:
+        """Scene and subjects in the words that the demo models know; a phrase that subjects share comes once."""
+        return caption(self.scene, list(dict.fromkeys(subject.phrase for subject in self.subjects)))
+
+
+LOWER_LEFT, UPPER_RIGHT = (0.0, 0.45, 0.5, 0.95), (0.5, 0.1, 1.0, 0.6)
+UPPER_LEFT, LOWER_RIGHT = (0.0, 0.1, 0.5, 0.6), (0.5, 0.45, 1.0, 0.95)
+MIDDLE = (0.2, 0.2, 0.8, 0.8)
+CAT = ExampleSubject(Drawing("cat", 4), LOWER_LEFT)
+ROBOT = ExampleSubject(Drawing("robot", 12), UPPER_RIGHT)
+
+EXAMPLES_IN_ORDER = (
+    Example(
+        "01 One subject", "one_subject",
+        "One picture, one box: the cat of the picture appears where the box is.",
+        "beach", (ExampleSubject(Drawing("cat", 14), MIDDLE),),
+    ),
+    Example(
+        "02 Two subjects", "two_subjects",
+        "Two pictures, two boxes, one image. The first subject takes the first box, the second subject the second.",
+        "grass", (CAT, ROBOT),
+    ),
+    Example(
+        "03 Two subjects with ControlNet", "two_subjects_controlnet",
+        "The sketch lies under the boxes in the layout, so that they can be drawn around its lines, and a ControlNet "
+        "makes the image follow it. Here the sketch is made from the drawn subjects: both on one sheet, and *Canny* "
+        "finds the lines. For a sketch of your own, put *Load Image* in the place of *Canny*.\n\n"
+        "**The ControlNet is bypassed for now**, because its file must fit the model and the demo models have none. "
+        "With an SDXL checkpoint loaded, add *Load ControlNet Model* with an SDXL scribble or canny ControlNet, link "
+        "it, select the bypassed node and press Ctrl+B.",
+        "grass", (CAT, ROBOT), "control",
+    ),
+    Example(
+        "04 Hires fix", "hires_fix",
+        "A first pass places the subjects, the latent grows by half, and a second pass adds detail. Both samplers "
+        "take the same patched model: boxes are fractions of the image, so they fit every size.",
+        "snow",
+        (ExampleSubject(Drawing("mushroom", 8), LOWER_LEFT), ExampleSubject(Drawing("house", 3), UPPER_RIGHT)), "hires",
+    ),
+    Example(
+        "05 Auto layout", "auto_layout",
+        "The boxes are only rough: the left and the right half. From step 5 on, the places where the prompt's own "
+        "attention sees `car` and `rocket` take over from them.\n\n"
+        "The prompt is written once, in *Prompt text*, and goes to the text encoder and to *MS-Diffusion Auto Layout*. "
+        "Each subject's phrase must stand in it.",
+        "night",
+        (
+            ExampleSubject(Drawing("car", 8), (0, 0.05, 0.5, 0.95)),
+            ExampleSubject(Drawing("rocket", 3), (0.5, 0.05, 1, 0.95)),
+        ),
+        "auto layout",
+    ),
+    Example(
+        "06 Free-form regions", "free_form_regions",
+        "Regions of any shape instead of boxes. Here each subject's region is the outline of its own drawing: "
+        "*MaskComposite* lays the drawing's mask onto an empty mask, *Grow Mask* leaves some room around it, "
+        "*Batch Masks* puts the regions in the subjects' order, and the layout's `masks` input replaces the drawn "
+        "boxes.\n\n"
+        "Masks from anywhere do: painted in the mask editor, from the colours of a painting, or from a segmentation "
+        "node.",
+        "sea",
+        (ExampleSubject(Drawing("fish", 2), UPPER_LEFT), ExampleSubject(Drawing("robot", 10), LOWER_RIGHT)), "regions",
+    ),
+    Example(
+        "07 Views, weights and schedules", "views_weights_schedules",
+        "Three ways to say how a subject acts:\n\n"
+        "- **Several views.** The cat's picture and its mirror image go through *Batch Images* into one subject. Their "
+        "tokens stand side by side. With photos, take them from different sides.\n"
+        "- **Weight, start and end of each subject.** The cat has weight 1.2. The mug acts from 10 % to 80 % of the "
+        "run, so that the prompt shapes its details.\n"
+        "- **Weights of the UNet's parts** in *Apply MS-Diffusion*: less in the down blocks, more in the up blocks, "
+        "which paint the looks.",
+        "brick",
+        (
+            ExampleSubject(Drawing("cat", 6), LOWER_LEFT, mirrored=True, settings=(("weight", 1.2),)),
+            ExampleSubject(
+                Drawing("mug", 14), UPPER_RIGHT, settings=(("start_percent", 0.1), ("end_percent", 0.8))
+            ),
+        ),
+        "views",
+    ),
+    Example(
+        "08 Blend in a batch", "blend_batch",
+        f"{FRAMES} images in one batch, from one robot to the other: image 1 is the first subject alone, image "
+        f"{FRAMES} the second, and those between are blends. *Frames* sets the number for the blend and for the latent "
+        "batch, which must be the same.\n\n"
+        "Both subjects share one layout and weight. With `frames` 1, `amount` makes a single blend.",
+        "snow",
+        (ExampleSubject(Drawing("robot", 6), MIDDLE), ExampleSubject(Drawing("robot", 11), MIDDLE)), "blend",
+    ),
+    Example(
+        "09 Attribution maps", "attribution_maps",
+        "What each subject did. *Watch MS-Diffusion Attribution* sits between *Apply MS-Diffusion* and the sampler and "
+        "changes nothing of the image. Two nodes draw what it saw:\n\n"
+        "- **subject:** where each subject's tokens act, and how much compared with the text\n"
+        "- **text:** where the prompt attends to the subject's phrase\n\n"
+        "The masks are the regions. They fit the `masks` input of *MS-Diffusion Layout*.",
+        "grass", (CAT, ROBOT), "attribution",
+    ),
+    Example(
+        "10 Tiles", "tiles",
+        "The first result is enlarged to twice its size and sampled again in two tiles that overlap. *Crop "
+        "MS-Diffusion Embeds* gives each tile its part of the layout: the left tile has the rocket and a piece of the "
+        "house, the right tile the house and a piece of the rocket. *Latent Composite* puts the tiles back with soft "
+        "seams.\n\n"
+        "Three numbers set the tiles, all in pixels of the enlarged image: its side, the tiles' width, and the right "
+        "tile's left edge.",
+        "beach",
+        (ExampleSubject(Drawing("rocket", 14), UPPER_LEFT), ExampleSubject(Drawing("house", 6), LOWER_RIGHT)), "tiles",
+        for_real=("the tiles: *Enlarged side* 2048, *Tile width* 1216, *Right tile's left edge* 832",),
+    ),
+)  # fmt: skip
+
+TWO_PHOTOS = Example(
+    "", "two_photos", "", "brick",
+    (ExampleSubject(Photo("cat.jpg", "cat"), LOWER_LEFT), ExampleSubject(Photo("cup.jpg", "mug"), UPPER_RIGHT)),
+)  # fmt: skip
+"""What `python dev.py demo` runs: two subjects from two real photos."""
+
+NOTE = """# {title}
+
+{intro}
+
+## Run it now
+
+This graph needs no files. It runs on *MS-Diffusion Demo Models*, a tiny set that comes with the pack, and *MS-Diffusion Demo Subject* draws each subject from a kind and a seed. It takes seconds without a GPU and shows that the graph works, not what SDXL can paint.
+
+## With your own photos
+
+Replace each *MS-Diffusion Demo Subject* by *Load Image*, linked to the `image` of *MS-Diffusion Subject*. Write the `phrase` there yourself, and the same words in the prompt.
+
+## For real images
+
+Three loaders take the place of *MS-Diffusion Demo Models*:
+
+1. *Load Checkpoint*, an SDXL model: model, CLIP and VAE
+2. *Load CLIP Vision*, CLIP ViT-bigG/14: clip_vision
+3. *Load MS-Diffusion Adapter*, ms_adapter.bin: adapter
+
+Then set
+
+{settings}
+
+The pack's README says where to get the files.
+"""  # noqa: E501
+
+REAL_SETTINGS = (
+    "*MS-Diffusion Layout*: width and height 1024",
+    "*Apply MS-Diffusion*: scale 0.6",
+    "*KSampler*: 30 steps, cfg 7.5",
+)
+
+
+def note(example: Example) -> str:
+    """The text of the note beside an example's graph."""
+    settings = "\n".join(f"- {setting}" for setting in (*REAL_SETTINGS, *example.for_real))
+    return NOTE.format(title=example.title[3:], intro=example.intro, settings=settings)
