@@ -1,0 +1,108 @@
+"""The layout node: boxes, detectors' boxes and masks in; masks, preview and pixel boxes out."""
+
+import json
+
+import pytest
+import torch
+
+BOXES = json.dumps({"boxes": [{"x0": 0.0, "y0": 0.0, "x1": 0.5, "y1": 1.0, "label": "dog", "color": "#00ff00"},
+                              {"x0": 0.25, "y0": 0.5, "x1": 1.0, "y1": 1.0}]})
+
+
+def run(host, **inputs):
+    names = ("layout", "width", "height", "masks", "preview", "bounding_boxes")
+    given = {"width": 320, "height": 160, "boxes": BOXES, **inputs}
+    return dict(zip(names, host.call("MSDiffusionLayout", **given), strict=True))
+
+
+def test_outputs_describe_the_drawn_boxes(host):
+    out = run(host)
+    assert (out["width"], out["height"]) == (320, 160)
+    assert [box.edges for box in out["layout"].boxes] == [(0.0, 0.0, 0.5, 1.0), (0.25, 0.5, 1.0, 1.0)]
+    assert out["masks"].shape == (2, 160, 320)
+    assert out["masks"][0].sum() == 160 * 160
+    assert out["masks"][1, 80:, 80:].min() == 1
+    assert out["masks"][1].sum() == 80 * 240
+    first = out["bounding_boxes"][0][0]
+    assert (first["x"], first["y"], first["width"], first["height"]) == (0, 0, 160, 160)
+
+
+def test_the_preview_shows_each_box_in_its_colour_and_keeps_the_aspect(host):
+    preview = run(host)["preview"]
+    assert preview.shape == (1, 512, 1024, 3)
+    inside, outside = preview[0, 300, 100], preview[0, 100, 900]
+    assert inside[1] > inside[0] + 0.1
+    assert outside.max() < 0.2
+
+
+def test_the_background_lies_under_the_boxes_and_changes_no_size(host):
+    white = torch.ones(1, 33, 77, 3)
+    out = run(host, background=white)
+    assert (out["width"], out["height"]) == (320, 160)
+    assert out["preview"][0, 100, 900].min() > 0.5
+
+
+def test_a_detectors_boxes_replace_the_drawn_ones(host):
+    frame = [{"x": 32, "y": 16, "width": 64, "height": 80, "metadata": {"label": "cat"}}]
+    layout = run(host, bounding_boxes=frame)["layout"]
+    assert [box.edges for box in layout.boxes] == [(0.1, 0.1, 0.3, 0.6)]
+    assert layout.boxes[0].label == "cat"
+
+
+def test_its_own_bounding_boxes_come_back_the_same(host):
+    first = run(host)
+    again = run(host, bounding_boxes=first["bounding_boxes"])
+    assert again["layout"].boxes == first["layout"].boxes
+
+
+def test_masks_replace_the_boxes_with_their_bounds_and_keep_the_labels(host):
+    masks = torch.zeros(2, 40, 80)
+    masks[0, 10:20, 20:60] = 1
+    masks[1, ::2, 40:] = 1
+    out = run(host, masks=masks)
+    regions = out["layout"].regions
+    assert regions[0].box.edges == (0.25, 0.25, 0.75, 0.5)
+    assert regions[0].box.label == "dog"
+    assert regions[1].box.edges == (0.5, 0.0, 1.0, 0.975)
+    assert torch.equal(out["masks"][1, ::4], out["masks"][1, 1::4])
+    assert out["masks"][1].mean().item() == pytest.approx(0.25)
+
+
+def test_an_empty_layout_is_a_value_like_any_other(host):
+    out = run(host, boxes='{"version":1,"boxes":[]}')
+    assert out["layout"].regions == ()
+    assert out["masks"].shape == (1, 160, 320)
+    assert out["bounding_boxes"] == [[]]
+    assert run(host, boxes="")["layout"].regions == ()
+
+
+def report_of(host, **inputs):
+    given = {"width": 320, "height": 160, "boxes": BOXES, **inputs}
+    return host.nodes["MSDiffusionLayout"].EXECUTE_NORMALIZED(**given).ui["msd_layout"][0]
+
+
+def test_the_canvas_is_told_the_size_and_the_boxes_in_effect(host):
+    report = report_of(host)
+    assert (report["width"], report["height"]) == (320, 160)
+    assert report["boxes"][0] == {"x0": 0.0, "y0": 0.0, "x1": 0.5, "y1": 1.0, "label": "dog", "color": "#00ff00"}
+    assert report["background"] is None
+    assert report["masks"] == []
+    frame = [{"x": 32, "y": 16, "width": 64, "height": 80}]
+    assert report_of(host, bounding_boxes=frame)["boxes"][0]["x0"] == 0.1
+
+
+def test_linked_pictures_reach_the_canvas_as_small_temporary_files(host):
+    import folder_paths
+    from PIL import Image
+
+    masks = torch.zeros(2, 40, 80)
+    masks[:, :20] = 1
+    report = report_of(host, background=torch.ones(1, 1000, 2000, 3), masks=masks)
+    records = [report["background"], *report["masks"]]
+    assert len(records) == 3
+    sizes = []
+    for record in records:
+        assert record["type"] == "temp"
+        path = f"{folder_paths.get_temp_directory()}/{record['subfolder']}/{record['filename']}"
+        sizes.append(Image.open(path).size)
+    assert sizes == [(768, 384), (80, 40), (80, 40)]
