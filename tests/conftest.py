@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if HOST_FIXTURES & set(item.fixturenames) or TESTS / "host" in item.path.parents:
             item.add_marker(pytest.mark.host)
-    # The browser comes last: while Playwright is open this thread has a running event loop, in which ComfyUI can't be set up.
+    # The browser comes last: an open Playwright keeps an event loop running, beside which ComfyUI can't be set up.
     items.sort(key=lambda item: TESTS / "browser" in item.path.parents)
 
 

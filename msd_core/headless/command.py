@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from ..auto_layout import AutoLayoutSettings
 from ..boxes import Box
 from ..subject import Subject, prepare_views
 
 DRAWN = "#"
+AUTO_LAYOUT = AutoLayoutSettings()
 
 
 class SubjectOption(NamedTuple):
@@ -64,6 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--height", type=int, help="pixels, a multiple of 32 (default 1024, demo 160)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-grounding", action="store_true", help="drop phrase and box from the subjects' tokens")
+    parser.add_argument("--auto-layout", type=float, nargs="?", const=AUTO_LAYOUT.threshold, metavar="THRESHOLD",
+                        help="let the prompt's own attention take over from rough boxes (threshold 0.5)")
+    parser.add_argument("--auto-layout-from", type=int, default=AUTO_LAYOUT.start_step, metavar="STEP",
+                        help="the first step on which it does (default 5)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", default="ms_diffusion.png")
 
@@ -85,13 +92,18 @@ def run(options: argparse.Namespace) -> Path:
     embeds = None
     if subjects:
         embeds = pipeline.encode(subjects, [option.box for option in chosen], not options.no_grounding)
+    auto_layout = None
+    if options.auto_layout is not None:
+        auto_layout = AutoLayoutSettings(options.auto_layout, options.auto_layout_from)
     control = Image.open(options.control_image).convert("RGB") if options.control_image else None
     picture = pipeline(options.prompt, embeds, negative=options.negative, seed=options.seed, control_image=control,
-                       progress=_show_progress, **settings)
+                       auto_layout=auto_layout, progress=_show_progress, **settings)
     notes = PngInfo()
     notes.add_text("ms_diffusion", json.dumps({
         "prompt": options.prompt, "negative": options.negative, "seed": options.seed, **settings,
-        "grounding": not options.no_grounding, "base": "demo" if options.demo else options.base,
+        "grounding": not options.no_grounding,
+        "auto_layout": auto_layout and asdict(auto_layout),
+        "base": "demo" if options.demo else options.base,
         "adapter": "demo" if options.demo else options.adapter,
         "subjects": [{"picture": o.picture, "phrase": o.phrase, "box": o.box.edges} for o in chosen],
     }))

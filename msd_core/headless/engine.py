@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..adapter import Adapter
+from ..auto_layout import AutoLayoutSettings
 from ..boxes import Box
 from ..checkpoint import AdapterFile, read_adapter
 from ..embeds import SubjectEmbeds, SubjectTokens
@@ -112,8 +113,8 @@ class MSDiffusionPipeline:
     def __call__(
         self, prompt: str, embeds: SubjectEmbeds | None = None, *, negative: str = "", scale: float = 0.6,
         width: int = 1024, height: int = 1024, steps: int = 30, guidance: float = 7.5, seed: int = 0,
-        noise: Tensor | None = None, control_image: Any = None, latents_only: bool = False,
-        progress: Callable[[int, int], None] | None = None,
+        auto_layout: AutoLayoutSettings | None = None, noise: Tensor | None = None, control_image: Any = None,
+        latents_only: bool = False, progress: Callable[[int, int], None] | None = None,
     ) -> Any:
         """Make one picture.
 
@@ -122,6 +123,7 @@ class MSDiffusionPipeline:
             embeds: encoded subjects, or None for the bare base.
             scale: factor on what the subjects add; 0 is the bare base, to the bit.
             width, height: in pixels, multiples of 32.
+            auto_layout: lets the prompt's own attention take over from the boxes; each phrase should be in the prompt.
             noise: unit noise `[1, 4, h, w]` to start from instead of the seed's.
             control_image: the ControlNet's picture, if one was loaded.
             latents_only: return the scaled latents `[1, 4, h, w]` instead of a PIL image.
@@ -134,11 +136,14 @@ class MSDiffusionPipeline:
             noise = torch.randn(1, 4, *cells, generator=torch.Generator().manual_seed(seed))
         words = self.text.prompt(prompt, negative)
         guided = guidance > 1.0
-        run = SubjectRun(embeds, scale, cells, guided) if embeds is not None and scale != 0 else None
+        run = None
+        if embeds is not None and scale != 0:
+            phrases = [subject.phrase for subject in embeds.subjects]
+            run = SubjectRun(embeds, scale, cells, guided, auto_layout, self.text.spans(prompt, phrases))
 
         def after_step(_: Any, step: int, __: Any, tensors: dict) -> dict:
             if run is not None:
-                run.at_share((step + 1) / steps)
+                run.at_step(step + 1, steps)
             if progress is not None:
                 progress(step + 1, steps)
             return tensors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -11,7 +11,8 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..adapter import Adapter, LayerTable
-from ..attention import RegionMasks, SubjectKeyValues, attend_to_subjects
+from ..attention import RegionMasks, SubjectKeyValues, attend_to_subjects, token_mask
+from ..auto_layout import AutoLayout, AutoLayoutSettings, phrase_maps, span_matrix
 from ..embeds import SubjectEmbeds
 
 
@@ -35,15 +36,20 @@ def check_layers(unet: nn.Module, adapter: Adapter) -> None:
 
 
 class SubjectRun:
-    """What one sampling run keeps: keys, values and masks, and at which steps the subjects act."""
+    """What one sampling run keeps: keys and values, masks, the step it is at, and which subjects act there."""
 
-    def __init__(self, embeds: SubjectEmbeds, scale: float, latent_size: tuple[int, int], guided: bool) -> None:
+    def __init__(
+        self, embeds: SubjectEmbeds, scale: float, latent_size: tuple[int, int], guided: bool,
+        auto_layout: AutoLayoutSettings | None = None, spans: Sequence[Sequence[int]] = (),
+    ) -> None:
         """
         Args:
             embeds: the encoded subjects; their adapter is an `Adapter`.
             scale: factor on what they add.
             latent_size: height and width of the latents in cells.
             guided: whether the batch's first half is unconditional, as diffusers' guidance arranges it.
+            auto_layout: how the prompt's own attention takes over from the boxes, or None.
+            spans: for auto layout, the positions of each subject's phrase in the prompt.
         """
         adapter: Adapter = embeds.adapter
         tokens = embeds.joint_tokens().to(next(adapter.parameters()))
@@ -53,12 +59,14 @@ class SubjectRun:
         self._key_values = SubjectKeyValues(projected, embeds.token_weights() * scale, (1.0,) * layers)
         self._masks = RegionMasks(embeds.regions, embeds.token_counts)
         self._windows = [(subject.start, subject.end) for subject in embeds.subjects]
-        self._latent_size, self._guided = latent_size, guided
-        self.active = (True,) * len(self._windows)
-        self.at_share(0.0)
+        self._latent_size, self._guided, self._spans = latent_size, guided, spans
+        self._token_counts = embeds.token_counts
+        self._auto_layout = auto_layout and AutoLayout(auto_layout, [bool(span) for span in spans])
+        self.at_step(0, 1)
 
-    def at_share(self, share: float) -> None:
-        """Tell which share of the run is done, 0..1, so that subjects start and end where they should."""
+    def at_step(self, done: int, steps: int) -> None:
+        """Tell how many steps of the run are done, so that subjects start and end where they should."""
+        self._step, share = done + 1, done / steps
         self.active = tuple(start <= share and (share < end or end == 1.0) for start, end in self._windows)
 
     def _map_size(self, length: int) -> tuple[int, int]:
@@ -72,14 +80,28 @@ class SubjectRun:
             )
         return height, width
 
-    def add(self, out: Tensor, query: Tensor, layer: int, heads: int) -> Tensor:
+    def _mask(self, layer: int, query: Tensor, text_key: Tensor, heads: int) -> Tensor | None:
+        """The mask of a layer's conditional rows; None where no subject acts."""
+        height, width = self._map_size(query.shape[1])
+        if self._auto_layout is None:
+            return self._masks.at(height, width, self.active, query.device, query.dtype) if any(self.active) else None
+        length = text_key.shape[1]
+        spans = span_matrix(self._spans, length, length).to(query.device)
+        maps = phrase_maps(query, text_key, heads, spans, height, width)
+        boxes = self._masks.cells(height, width, self.active, query.device)
+        cells = self._auto_layout.cells(layer, self._step, maps, boxes)
+        if cells is None:
+            return None
+        return token_mask(cells & self._masks.active(self.active, query.device), self._token_counts, query.dtype)
+
+    def add(self, out: Tensor, query: Tensor, text_key: Tensor, layer: int, heads: int) -> Tensor:
         """A cross-attention's output `[rows, h * w, hidden]` with the subjects added in the conditional rows."""
-        if not any(self.active):
-            return out
         first = len(query) // 2 if self._guided else 0
         rows = query[first:]
+        mask = self._mask(layer, rows, text_key[first:], heads)
+        if mask is None:
+            return out
         key, value = self._key_values.at(layer, query.device, query.dtype)
-        mask = self._masks.at(*self._map_size(query.shape[1]), self.active, query.device, query.dtype)
         subjects = attend_to_subjects(rows, key, value, mask, heads)
         return torch.cat([out[:first], out[first:] + subjects])
 
@@ -94,13 +116,13 @@ class SubjectProcessor:
         self, attn: nn.Module, hidden_states: Tensor, encoder_hidden_states: Tensor,
         attention_mask: Tensor | None = None, **_: object,
     ) -> Tensor:
-        query = attn.to_q(hidden_states)
+        query, key = attn.to_q(hidden_states), attn.to_k(encoder_hidden_states)
         q, k, v = (
             rearrange(x, "b n (h d) -> b h n d", h=attn.heads)
-            for x in (query, attn.to_k(encoder_hidden_states), attn.to_v(encoder_hidden_states))
+            for x in (query, key, attn.to_v(encoder_hidden_states))
         )
         text = rearrange(F.scaled_dot_product_attention(q, k, v, attn_mask=attention_mask), "b h n d -> b n (h d)")
-        return attn.to_out[0](self.run.add(text, query, self.layer, attn.heads))
+        return attn.to_out[0](self.run.add(text, query, key, self.layer, attn.heads))
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ..demo.vocabulary import END, LENGTH, PADDING_G, START
+from ..phrases import match_phrases
 
 
 class PromptEmbeds(NamedTuple):
@@ -26,6 +27,13 @@ class TextSide(Protocol):
     def prompt(self, prompt: str, negative: str) -> PromptEmbeds: ...
 
     def phrases(self, phrases: Sequence[str]) -> Tensor: ...
+
+    def spans(self, prompt: str, phrases: Sequence[str]) -> list[tuple[int, ...]]: ...
+
+
+def _pieces(ids: Sequence[int], decoder: Mapping[int, str]) -> list[str | None]:
+    """CLIP's pieces of a row of tokens, None for what begins, ends and pads it."""
+    return [None if token in (START, END, PADDING_G) else decoder[token] for token in ids]
 
 
 class DiffusersText:
@@ -50,6 +58,14 @@ class DiffusersText:
         ).input_ids
         encoder = self._pipe.text_encoder
         return encoder(tokens.to(encoder.device)).pooler_output
+
+    def spans(self, prompt: str, phrases: Sequence[str]) -> list[tuple[int, ...]]:
+        """Where in the prompt each phrase stands (see `match_phrases`)."""
+        tokenizer = self._pipe.tokenizer
+        rows = tokenizer([prompt, *phrases], max_length=LENGTH, truncation=True).input_ids
+        decoder = {token: piece for piece, token in tokenizer.get_vocab().items()}
+        pieces = [_pieces(row, decoder) for row in rows]
+        return match_phrases(pieces[0], pieces[1:])
 
 
 class DemoText:
@@ -81,3 +97,8 @@ class DemoText:
     def phrases(self, phrases: Sequence[str]) -> Tensor:
         """CLIP-L's pooled phrases `[n, 64]`: final norm at the end token, no projection."""
         return self._l.text_model(self._tokens(phrases, END)).pooler_output
+
+    def spans(self, prompt: str, phrases: Sequence[str]) -> list[tuple[int, ...]]:
+        """Where in the prompt each phrase stands (see `match_phrases`)."""
+        pieces = [_pieces(row, self._tokenizer.decoder) for row in self._tokens([prompt, *phrases], END).tolist()]
+        return match_phrases(pieces[0], pieces[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from msd_core.auto_layout import AutoLayoutSettings
 from msd_core.boxes import Box
 from msd_core.demo.config import ADAPTER, CROSS_ATTENTIONS, UNET
 from msd_core.embeds import SubjectEmbeds, SubjectTokens
@@ -86,8 +87,20 @@ def test_a_subject_outside_its_share_of_the_run_does_not_act(unet) -> None:
                          embeds.adapter)
     run = SubjectRun(late, 1.0, CELLS, guided=True)
     torch.testing.assert_close(velocity(unet, run), velocity(unet, None), atol=1e-6, rtol=0)
-    run.at_share(0.5)
+    run.at_step(1, 2)
     assert (velocity(unet, run) - velocity(unet, None)).abs().max() > 0.01
+
+
+def test_from_its_first_step_auto_layout_rules_in_the_place_of_the_boxes(unet) -> None:
+    """Before it the boxes do, to the bit."""
+    embeds, spans = embeds_in([Box(0.1, 0.1, 0.6, 0.6)]), [(2, 3)]
+    boxes = velocity(unet, SubjectRun(embeds, 1.0, CELLS, guided=True))
+    run = SubjectRun(embeds, 1.0, CELLS, guided=True, auto_layout=AutoLayoutSettings(start_step=2), spans=spans)
+    assert torch.equal(velocity(unet, run), boxes)
+    run.at_step(1, 20)
+    assert (velocity(unet, run) - boxes)[1].abs().max() > 1e-3
+    absent = SubjectRun(embeds, 1.0, CELLS, guided=True, auto_layout=AutoLayoutSettings(start_step=1), spans=[()])
+    assert torch.equal(velocity(unet, absent), boxes)
 
 
 def test_the_processors_are_gone_after_the_run(unet) -> None:
