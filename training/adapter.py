@@ -18,7 +18,7 @@ from msd_core.demo.world import Identity, Placed, caption
 from msd_core.layout import Region, region_cells
 
 from .autoencoder import load_autoencoder
-from .base import NAMING, new_base, size_ids, training_sizes, weighted_error
+from .base import BATCH, NAMING, new_base, predict_velocity, training_sizes, weighted_error
 from .diffusion import STEPS, add_noise
 from .latents import LatentScenes, Scene
 from .references import ReferencePool, normalise, side_by_side
@@ -26,7 +26,6 @@ from .text import TextEncoders, random_caption
 from .trainer import Schedule, Trainer, load_averaged
 from .vision import TraitHeads, image_features, new_image_encoder
 
-BATCH = 12
 TEXT_DROP, GROUNDING_DROP, IMAGE_DROP = 0.15, 0.10, 0.05
 SHARED = 0.3
 """How often a reference shows a second sprite, so that only the phrase says which one is meant."""
@@ -115,7 +114,8 @@ class Subjects:
             return out
         key, value = self.projected[layer]
         rows = len(key)
-        image = attend_to_subjects(query[:rows], key, value, self.mask, heads)
+        key, value, mask = (x.to(query.dtype) for x in (key, value, self.mask))
+        image = attend_to_subjects(query[:rows], key, value, mask, heads)
         return out + self.scale * (image if rows == len(out) else F.pad(image, (0, 0, 0, 0, 0, len(out) - rows)))
 
 
@@ -221,8 +221,7 @@ def adapter_loss(base: nn.ModuleDict, student: Student, subjects: Subjects, scen
         context, pooled, words = base["text"](captions)
     subjects.set(student.adapter, gather(tokens, [len(s.subjects) for s in scenes]),
                  [[] if rng.random() < bare else regions_of(s.subjects) for s in scenes])
-    added = {"text_embeds": pooled, "time_ids": size_ids(training_sizes(len(scenes), generator))}
-    predicted = base["unet"](noisy, t, context, added_cond_kwargs=added).sample
+    predicted = predict_velocity(base["unet"], noisy, t, context, pooled, training_sizes(len(scenes), generator))
     helping = TRAITS * naming + (NAMING * words if learns else 0.0)
     return weighted_error(predicted, velocity, scenes), helping
 
@@ -233,10 +232,11 @@ def train_joint(folder: Path, steps: int) -> None:
 
     torch.manual_seed(8)
     base = new_base()
-    load_averaged("base", folder, base)
+    if (folder / "base.pt").exists():
+        load_averaged("base", folder, base)
     subjects = install(base["unet"])
-    student = start_student(folder, base, joint=True)
-    trainer = Trainer("joint", folder, joint_modules(base, student), Schedule(steps, 2e-3), muon=True)
+    student = start_student(folder, base)
+    trainer = Trainer("joint", folder, joint_modules(base, student), Schedule(steps, 2e-3), coarse=("unet",))
     scenes, pool = LatentScenes(folder), ReferencePool(folder)
     autoencoder = load_autoencoder(folder) if trainer.rank == 0 else None
 
@@ -252,21 +252,16 @@ def train_joint(folder: Path, steps: int) -> None:
     trainer.run(loss, look, look_every=900)
 
 
-def start_student(folder: Path, base: nn.ModuleDict, *, joint: bool) -> Student:
-    """A student to start from: the joint stage's (or, for that stage, an earlier adapter's), else a new one with the
-    trained image encoder."""
+def start_student(folder: Path, base: nn.ModuleDict) -> Student:
+    """A student to start from: the joint stage's, else a new one with the trained image encoder."""
     student = Student(base["unet"])
-    if joint and (folder / "adapter.pt").exists():
-        load_averaged("adapter", folder, nn.ModuleDict({"student": student}))
-        return student
-    if not joint and (folder / "joint.pt").exists():
-        scratch = new_base()
-        load_averaged("joint", folder, joint_modules(scratch, student))
-        return student
-    saved = torch.load(folder / "vision.pt", map_location="cpu", weights_only=True)["modules"]
-    student.vision.load_state_dict({
-        key.removeprefix("vision."): value for key, value in saved.items() if key.startswith("vision.")
-    })
+    if (folder / "joint.pt").exists():
+        load_averaged("joint", folder, joint_modules(new_base(), student))
+    elif (folder / "vision.pt").exists():
+        saved = torch.load(folder / "vision.pt", map_location="cpu", weights_only=True)["modules"]
+        student.vision.load_state_dict({
+            key.removeprefix("vision."): value for key, value in saved.items() if key.startswith("vision.")
+        })
     return student
 
 
@@ -276,9 +271,10 @@ def train_adapter(folder: Path, steps: int) -> None:
 
     torch.manual_seed(4)
     base = load_frozen_base(folder)
+    base["unet"].bfloat16()
     subjects = install(base["unet"])
-    student = start_student(folder, base, joint=False)
-    trainer = Trainer("adapter", folder, nn.ModuleDict({"student": student}), Schedule(steps, 2e-3), muon=True)
+    student = start_student(folder, base)
+    trainer = Trainer("adapter", folder, nn.ModuleDict({"student": student}), Schedule(steps, 2e-3))
     scenes, pool = LatentScenes(folder), ReferencePool(folder)
     autoencoder = load_autoencoder(folder) if trainer.rank == 0 else None
 

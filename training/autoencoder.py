@@ -16,7 +16,7 @@ from .draw import shards_ready
 from .grids import save_grid
 from .trainer import Schedule, Trainer, load_averaged
 
-BATCH = 4
+BATCH = 8
 CROP = 64
 NOISE = 0.15
 """Most latent noise (in standard deviations) the decoder is asked to see through."""
@@ -29,7 +29,12 @@ def new_autoencoder() -> AutoencoderKL:
 
 def encode(net: AutoencoderKL, pictures: Tensor) -> Tensor:
     """Posterior means `[B, 4, h, w]` of pictures `[B, 3, H, W]` in -1..1, in the network's own scale."""
-    return net.quant_conv(net.encoder(pictures))[:, :4]
+    return net.quant_conv(net.encoder(pictures.to(net.dtype)))[:, :4].float()
+
+
+def decode(net: AutoencoderKL, latents: Tensor) -> Tensor:
+    """Pictures `[B, 3, H, W]` of latents in the network's own scale."""
+    return net.decoder(net.post_quant_conv(latents.to(net.dtype))).float()
 
 
 class Crops:
@@ -76,7 +81,8 @@ def train_autoencoder(folder: Path, steps: int) -> None:
     """Train, or go on training, to `steps`."""
     torch.manual_seed(0)
     net = new_autoencoder()
-    trainer = Trainer("autoencoder", folder, nn.ModuleDict({"vae": net}), Schedule(steps, 2e-3, warm_up=50), muon=True)
+    trainer = Trainer("autoencoder", folder, nn.ModuleDict({"vae": net}), Schedule(steps, 1.2e-3, warm_up=50),
+                      coarse=("vae",))
     crops, held_out = Crops(folder / "scenes"), held_out_pictures(folder / "scenes", 16)
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
@@ -85,12 +91,12 @@ def train_autoencoder(folder: Path, steps: int) -> None:
         latents = (latents - latents.mean((0, 2, 3), keepdim=True)) / (latents.std((0, 2, 3), keepdim=True) + 1e-4)
         noise = torch.rand(len(real), 1, 1, 1, generator=generator) * NOISE
         latents = latents + noise * torch.randn(latents.shape, generator=generator)
-        return picture_loss(net.decoder(net.post_quant_conv(latents)), real)
+        return picture_loss(decode(net, latents), real)
 
     def look() -> str:
         latents = encode(net, held_out)
         mean, std = latents.mean((0, 2, 3), keepdim=True), latents.std((0, 2, 3), keepdim=True)
-        made = net.decoder(net.post_quant_conv((latents - mean) / std))
+        made = decode(net, (latents - mean) / std)
         save_grid(folder / "autoencoder.png", torch.cat([held_out[:8], made[:8]]), columns=8)
         return f"held-out {signal_to_noise(made, held_out):.2f} dB"
 

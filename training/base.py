@@ -21,7 +21,7 @@ from .latents import LatentScenes, Scene
 from .text import TextEncoders, random_caption
 from .trainer import Schedule, Trainer
 
-BATCH = 12
+BATCH = 32
 TEXT_DROP = 0.1
 NAMING = 0.05
 """Weight of the loss that keeps the pooled text informative."""
@@ -50,6 +50,14 @@ def weighted_error(predicted: Tensor, target: Tensor, scenes: list[Scene]) -> Te
     return (weights * (predicted - target) ** 2).mean()
 
 
+def predict_velocity(unet: nn.Module, noisy: Tensor, t: Tensor | int, context: Tensor, pooled: Tensor,
+                     sizes: Tensor) -> Tensor:
+    """The UNet's prediction in fp32, whatever it computes in."""
+    noisy, context, pooled = (x.to(unet.dtype) for x in (noisy, context, pooled))
+    added = {"text_embeds": pooled, "time_ids": size_ids(sizes)}
+    return unet(noisy, t, context, added_cond_kwargs=added).sample.float()
+
+
 def base_loss(modules: nn.ModuleDict, scenes: list[Scene], rng: np.random.Generator,
               generator: torch.Generator, drop: float = TEXT_DROP) -> tuple[Tensor, Tensor]:
     """The diffusion loss and the naming loss of a batch of scenes."""
@@ -59,8 +67,7 @@ def base_loss(modules: nn.ModuleDict, scenes: list[Scene], rng: np.random.Genera
     t = torch.randint(STEPS, (len(scenes),), generator=generator)
     noisy, velocity = add_noise(latents, torch.randn(latents.shape, generator=generator), t)
     context, pooled, naming = modules["text"](captions)
-    added = {"text_embeds": pooled, "time_ids": size_ids(training_sizes(len(scenes), generator))}
-    predicted = modules["unet"](noisy, t, context, added_cond_kwargs=added).sample
+    predicted = predict_velocity(modules["unet"], noisy, t, context, pooled, training_sizes(len(scenes), generator))
     return weighted_error(predicted, velocity, scenes), naming
 
 
@@ -70,10 +77,10 @@ def sample_captions(modules: nn.ModuleDict, captions: list[str], seed: int, guid
     count, size = len(captions), SCENE_SIZE // 8
     noise = torch.randn(count, 4, size, size, generator=torch.Generator().manual_seed(seed))
     context, pooled, _ = modules["text"]([*captions, *[""] * count])
-    added = {"text_embeds": pooled, "time_ids": size_ids(torch.full((2 * count,), SCENE_SIZE))}
+    sizes = torch.full((2 * count,), SCENE_SIZE)
 
     def velocity(x: Tensor, t: int) -> Tensor:
-        v = modules["unet"](torch.cat([x, x]), t, context, added_cond_kwargs=added).sample
+        v = predict_velocity(modules["unet"], torch.cat([x, x]), t, context, pooled, sizes)
         with_text, without = v.chunk(2)
         return without + guidance * (with_text - without)
 
@@ -89,11 +96,11 @@ def look_captions() -> list[str]:
     return bare + [caption(scenes[(i + 2) % 6], [f"{colours[i]} {kind} with a hat"]) for i, kind in enumerate(KINDS)]
 
 
-def train_base(folder: Path, steps: int, seed: int = 0, name: str = "base", muon: bool = True) -> None:
+def train_base(folder: Path, steps: int) -> None:
     """Train, or go on training, to `steps`."""
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     modules = new_base()
-    trainer = Trainer(name, folder, modules, Schedule(steps, 2e-3 if muon else 1.5e-3), muon=muon)
+    trainer = Trainer("base", folder, modules, Schedule(steps, 2e-3), coarse=("unet",))
     scenes, held_out = LatentScenes(folder), LatentScenes(folder, held_out=True)
     autoencoder = load_autoencoder(folder) if trainer.rank == 0 else None
 
@@ -107,7 +114,7 @@ def train_base(folder: Path, steps: int, seed: int = 0, name: str = "base", muon
 
     def look() -> str:
         made = autoencoder.decode(sample_captions(modules, look_captions(), 1, 3.0) / autoencoder.config.scaling_factor)
-        save_grid(folder / f"{name}_{trainer.step:05d}.png", made.sample, columns=8)
+        save_grid(folder / f"base_{trainer.step:05d}.png", made.sample, columns=8)
         generator, rng = torch.Generator().manual_seed(5), np.random.default_rng(5)
         parts = [held_out.scenes[i : i + 50] for i in range(0, 300, 50)]
         losses = [base_loss(modules, part, rng, generator, drop=0.0)[0] for part in parts]

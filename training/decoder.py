@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from msd_core.demo.config import LATENT_SCALE
 
-from .autoencoder import held_out_pictures, load_autoencoder, new_autoencoder, picture_loss, signal_to_noise
+from .autoencoder import decode, held_out_pictures, load_autoencoder, new_autoencoder, picture_loss, signal_to_noise
 from .grids import save_grid
 from .trainer import Schedule, Trainer, load_averaged
 
@@ -30,7 +30,8 @@ def train_decoder(folder: Path, steps: int) -> None:
     torch.manual_seed(6)
     net = load_autoencoder(folder)
     parts = decoding_parts(net).requires_grad_(True)
-    trainer = Trainer("decoder", folder, parts, Schedule(steps, 6e-4, warm_up=20, fall=0.8), muon=True)
+    trainer = Trainer("decoder", folder, parts, Schedule(steps, 6e-4, warm_up=20, fall=0.8),
+                      coarse=("decoder", "post_quant_conv"))
     held_out = held_out_pictures(folder / "scenes", 16)
     clean = torch.load(folder / "scenes" / "latents_000.pt", weights_only=True)[:16].float() / LATENT_SCALE
     shards = sorted((folder / "scenes").glob("latents_*.pt"))[1:]
@@ -44,10 +45,10 @@ def train_decoder(folder: Path, steps: int) -> None:
         real = torch.from_numpy(drawn.copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
         noisy = latents[rows].float() + NOISE * float(rng.random()) * torch.randn(latents[rows].shape,
                                                                                  generator=generator)
-        return picture_loss(net.decoder(net.post_quant_conv(noisy / LATENT_SCALE)), real)
+        return picture_loss(decode(net, noisy / LATENT_SCALE), real)
 
     def look() -> str:
-        made = net.decoder(net.post_quant_conv(clean))
+        made = decode(net, clean)
         save_grid(folder / "decoder.png", torch.cat([held_out[:8], made[:8]]), columns=8)
         return f"held-out {signal_to_noise(made, held_out):.2f} dB"
 

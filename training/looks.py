@@ -23,7 +23,7 @@ from msd_core.demo.world import (
 )
 
 from .adapter import Student, Subjects, gather, regions_of
-from .base import size_ids
+from .base import predict_velocity
 from .diffusion import sample
 from .grids import save_grid
 
@@ -98,10 +98,10 @@ def make_pictures(base: nn.ModuleDict, student: Student, subjects: Subjects, aut
         subjects.set(student.adapter, gather(tokens, [len(row) for row in placed]),
                      [regions_of(row) for row in placed], condition.scale, condition.masked)
         context, pooled, _ = base["text"]([case.prompt for case in part] + [""] * len(part))
-        added = {"text_embeds": pooled, "time_ids": size_ids(torch.full((2 * len(part),), SCENE_SIZE))}
+        sizes = torch.full((2 * len(part),), SCENE_SIZE)
 
-        def velocity(x: Tensor, t: int, context: Tensor = context, added: dict = added) -> Tensor:
-            both = base["unet"](torch.cat([x, x]), t, context, added_cond_kwargs=added).sample
+        def velocity(x: Tensor, t: int, text: tuple[Tensor, Tensor, Tensor] = (context, pooled, sizes)) -> Tensor:
+            both = predict_velocity(base["unet"], torch.cat([x, x]), t, *text)
             with_text, without = both.chunk(2)
             return without + condition.guidance * (with_text - without)
 

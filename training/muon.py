@@ -48,12 +48,10 @@ class Muon(torch.optim.Optimizer):
                 p.mul_(1 - group["lr"] * group["decay"]).add_(update.view_as(p), alpha=-group["lr"])
 
 
-def split_parameters(modules: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+def split_parameters(parameters: dict[str, nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Matrices inside the networks, and the rest: embeddings, norms, biases, first and last layers."""
     matrices, rest = [], []
-    for name, p in modules.named_parameters():
-        if not p.requires_grad:
-            continue
+    for name, p in parameters.items():
         ends = any(part in name for part in ("embedding.weight", "conv_in", "conv_out", "topics", "latents"))
         (rest if p.ndim < 2 or ends else matrices).append(p)
     return matrices, rest

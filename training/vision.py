@@ -65,7 +65,7 @@ def train_vision(folder: Path, steps: int) -> None:
     width = IMAGE_ENCODER["hidden_size"]
     modules = nn.ModuleDict({"vision": new_image_encoder(), "ask": nn.Linear(len(KINDS), width),
                              "key": nn.Linear(width, width), "traits": TraitHeads(width)})
-    trainer = Trainer("vision", folder, modules, Schedule(steps, 2e-3), muon=True)
+    trainer = Trainer("vision", folder, modules, Schedule(steps, 2e-3))
     pool = ReferencePool(folder)
     accuracy: dict[str, float] = {}
 
