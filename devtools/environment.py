@@ -7,6 +7,7 @@ import re
 import subprocess
 import venv
 from pathlib import Path
+from typing import NamedTuple
 
 from .host import PACK
 
@@ -15,27 +16,37 @@ STAMP = VENV / "installed.json"
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 
 
+class Extra(NamedTuple):
+    """An optional extra: what it is called, and a module that shows that it is installed."""
+
+    title: str
+    module: str
+
+
+EXTRAS = {"dev": Extra("the test tools", "pytest"), "headless": Extra("diffusers", "diffusers")}
+
+
 class EnvironmentProblem(Exception):
     """The environment can't be used; the message says why and what to do."""
 
 
-def environment_python(host: Path | None, dev: bool) -> Path:
+def environment_python(host: Path | None, *extras: str) -> Path:
     """The Python of the environment to use, made ready first.
 
     Args:
         host: the ComfyUI whose requirements belong in the environment; None leaves them out.
-        dev: whether the test tools are needed as well.
+        extras: optional extras of pyproject.toml that are needed as well.
 
     Raises:
         EnvironmentProblem: MSD_PYTHON names no Python, or a package could not be installed.
     """
     if os.environ.get("MSD_PYTHON"):
-        return _named(os.environ["MSD_PYTHON"], ["torch", "pytest"] if dev else ["torch"])
+        return _named(os.environ["MSD_PYTHON"], ["torch", *(EXTRAS[name].module for name in extras)])
     python = _python_in(VENV)
     if not python.exists():
         print(f"Creating the environment {VENV} ...", flush=True)
         venv.create(VENV, with_pip=True)
-    for title, requirements in _steps(host, dev):
+    for title, requirements in _steps(host, extras):
         _install(python, title, requirements)
     return python
 
@@ -65,15 +76,13 @@ def _named(value: str, modules: list[str]) -> Path:
     return python
 
 
-def _steps(host: Path | None, dev: bool) -> list[tuple[str, list[str]]]:
+def _steps(host: Path | None, extras: tuple[str, ...]) -> list[tuple[str, list[str]]]:
     """Titles and requirement lines, in the order they are installed."""
     steps = [("PyTorch", TORCH)]
     if host:
         steps.append(("ComfyUI's packages", _requirements(host / "requirements.txt")))
     steps.append(("the pack's packages", _requirements(PACK / "requirements.txt")))
-    if dev:
-        steps.append(("the test tools", extra("dev")))
-    return steps
+    return [*steps, *((EXTRAS[name].title, extra(name)) for name in extras)]
 
 
 def _requirements(file: Path) -> list[str]:

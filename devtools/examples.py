@@ -88,6 +88,16 @@ ROBOT = ExampleSubject(Drawing("robot", 12), UPPER_RIGHT)
 
 EXAMPLES_IN_ORDER = (
     Example(
+        "00 Try it now (no downloads)", "try_it_now",
+        "Two drawn subjects, a box for each, one image. Press *Run*. Then change one thing and run again:\n\n"
+        "- drag the boxes, or exchange them\n"
+        "- another `kind` or `seed` of a *Demo Subject*, and its name in the prompt\n"
+        "- the place in the prompt: on the grass, on the beach, at night, in the snow, by a brick wall, in the sea\n"
+        "- `scale` 0 in *Apply MS-Diffusion*: what the model makes of the prompt alone",
+        "snow",
+        (ExampleSubject(Drawing("mug", 3), LOWER_LEFT), ExampleSubject(Drawing("rocket", 9), UPPER_RIGHT)),
+    ),
+    Example(
         "01 One subject", "one_subject",
         "One picture, one box: the cat of the picture appears where the box is.",
         "beach", (ExampleSubject(Drawing("cat", 14), MIDDLE),),
@@ -192,7 +202,7 @@ TWO_PHOTOS = Example(
     "", "two_photos", "", "brick",
     (ExampleSubject(Photo("cat.jpg", "cat"), LOWER_LEFT), ExampleSubject(Photo("cup.jpg", "mug"), UPPER_RIGHT)),
 )  # fmt: skip
-"""What `python dev.py demo` runs: two subjects from two real photos."""
+"""Two subjects from two real photos, which the demo's tiny set has never seen."""
 
 NOTE = """# {title}
 

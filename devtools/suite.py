@@ -19,7 +19,7 @@ def run_tests(pytest_args: list[str]) -> int:
     host = find_or_clone_host()
     print(f"ComfyUI: {host or 'none'}")
     try:
-        python = environment_python(host, dev=True)
+        python = environment_python(host, "dev")
     except EnvironmentProblem as problem:
         print(f"\nThe tests can't run: {problem}", file=sys.stderr)
         return 1

@@ -9,7 +9,6 @@ import shutil
 import pytest
 from PIL import Image, ImageChops
 
-from devtools import demo
 from devtools.graphs import BYPASSED, as_text
 from devtools.server import ServerError
 from devtools.workflows import API_EXAMPLES, CONTROL_NET, EXAMPLES, EXAMPLES_IN_ORDER, PHOTOS, TWO_PHOTOS, build
@@ -305,9 +304,10 @@ def test_every_subject_of_a_graph_is_drawn_and_named_by_its_node(example):
     assert {kind for kind, _ in looks} <= set(example.prompt.split())
 
 
-def test_the_demos_workflow_takes_two_real_photos(server):
-    workflow = json.loads(demo.WORKFLOW.read_text("utf-8"))
-    assert demo.WORKFLOW.read_text("utf-8") == as_text(build(TWO_PHOTOS).to_api()), REMEDY
+def test_two_real_photos_run_through(server):
+    workflow = api(TWO_PHOTOS.name)
+    written = (API_EXAMPLES / f"{TWO_PHOTOS.name}.api.json").read_text("utf-8")
+    assert written == as_text(build(TWO_PHOTOS).to_api()), REMEDY
     photos = [node["inputs"]["image"] for node in workflow.values() if node["class_type"] == "LoadImage"]
     assert sorted(photos) == sorted(photo.name for photo in PHOTOS.iterdir() if photo.suffix != ".md")
     assert len(photos) == 2
