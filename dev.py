@@ -1,6 +1,6 @@
 """The project's two commands; they need nothing but Python 3.10 and set up the rest themselves.
 
-python dev.py demo      run the two-subject example in a real ComfyUI and write out/demo.png
+python dev.py demo      run workflow 00 in a real ComfyUI, else headless, and write out/demo.png
 python dev.py test      run all tests; further arguments go to pytest (python dev.py test -k layout)
 
 ComfyUI is looked for in COMFYUI_PATH, around this folder (custom_nodes), in ~/ComfyUI and in .comfyui/, else cloned.

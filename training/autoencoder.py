@@ -1,4 +1,4 @@
-"""Stage 1: the autoencoder, on crops of scenes and references; its latents leave with unit variance."""
+"""Stage 1: the autoencoder, on crops and then on whole scenes; its latents leave with unit variance."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from msd_core.demo.config import LATENT_SCALE, VAE
+from msd_core.demo.config import LATENT_SCALE, SCENE_SIZE, VAE
 
 from .draw import shards_ready
 from .grids import save_grid
 from .trainer import Schedule, Trainer, load_averaged
 
-BATCH = 8
-CROP = 64
+BATCH, CROP = 8, 64
+WHOLE_BATCH, WHOLE_FROM = 3, 0.65
+"""Whole scenes after this share of the steps: the normalisations see other pictures there than in crops."""
 NOISE = 0.15
 """Most latent noise (in standard deviations) the decoder is asked to see through."""
 
@@ -43,18 +44,18 @@ class Crops:
     def __init__(self, folder: Path) -> None:
         self.folder, self.shards = folder, {}
 
-    def batch(self, generator: torch.Generator) -> Tensor:
-        """`[BATCH, 3, CROP, CROP]` in -1..1."""
+    def batch(self, count: int, side: int, generator: torch.Generator) -> Tensor:
+        """`[count, 3, side, side]` in -1..1."""
         for index in shards_ready(self.folder)[1:13]:
             if index not in self.shards:
                 self.shards[index] = np.load(self.folder / f"scenes_{index:03d}.npy", mmap_mode="r")
         keys, crops = list(self.shards), []
-        for _ in range(BATCH):
+        for _ in range(count):
             a, b, c, d = torch.randint(1 << 30, (4,), generator=generator).tolist()
             shard = self.shards[keys[a % len(keys)]]
-            cells = (shard.shape[1] - CROP) // 8 + 1
+            cells = (shard.shape[1] - side) // 8 + 1
             top, left = c % cells * 8, d % cells * 8
-            crops.append(torch.from_numpy(shard[b % len(shard), top : top + CROP, left : left + CROP].copy()))
+            crops.append(torch.from_numpy(shard[b % len(shard), top : top + side, left : left + side].copy()))
         return torch.stack(crops).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
@@ -86,7 +87,8 @@ def train_autoencoder(folder: Path, steps: int) -> None:
     crops, held_out = Crops(folder / "scenes"), held_out_pictures(folder / "scenes", 16)
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
-        real = crops.batch(generator)
+        whole = step >= WHOLE_FROM * steps
+        real = crops.batch(WHOLE_BATCH if whole else BATCH, SCENE_SIZE if whole else CROP, generator)
         latents = encode(net, real)
         latents = (latents - latents.mean((0, 2, 3), keepdim=True)) / (latents.std((0, 2, 3), keepdim=True) + 1e-4)
         noise = torch.rand(len(real), 1, 1, 1, generator=generator) * NOISE

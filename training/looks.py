@@ -58,12 +58,15 @@ class Condition:
 
 
 def held_out_cases(count: int, seed: int, *, subjects: int = 2, shared: bool = False) -> list[Case]:
-    """Cases with identities that training never saw; `shared` references show a second sprite, the phrase picks."""
+    """Cases with identities that training never saw, of different colours; `shared` references show a second sprite,
+    the phrase picks."""
     rng = np.random.default_rng(seed)
     cases = []
     for _ in range(count):
         scene = str(rng.choice(list(SCENES)))
         placed = sample_subjects(rng, subjects, held_out=True)
+        while len({frozenset((s.identity.main, s.identity.second)) for s in placed}) < subjects:
+            placed = sample_subjects(rng, subjects, held_out=True)
         references = []
         for k, subject in enumerate(placed):
             picture = paint_reference(subject.identity, REFERENCE_SIZE, rng)[0]
