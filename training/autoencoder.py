@@ -30,12 +30,12 @@ def new_autoencoder() -> AutoencoderKL:
 
 def encode(net: AutoencoderKL, pictures: Tensor) -> Tensor:
     """Posterior means `[B, 4, h, w]` of pictures `[B, 3, H, W]` in -1..1, in the network's own scale."""
-    return net.quant_conv(net.encoder(pictures.to(net.dtype)))[:, :4].float()
+    return net.quant_conv(net.encoder(pictures.to(net.quant_conv.weight)))[:, :4].float()
 
 
 def decode(net: AutoencoderKL, latents: Tensor) -> Tensor:
     """Pictures `[B, 3, H, W]` of latents in the network's own scale."""
-    return net.decoder(net.post_quant_conv(latents.to(net.dtype))).float()
+    return net.decoder(net.post_quant_conv(latents.to(net.post_quant_conv.weight))).float()
 
 
 class Crops:

@@ -14,7 +14,7 @@ from .evaluate import table
 
 STAGES = ("autoencoder", "base", "vision", "joint", "adapter", "decoder")
 WHAT = {
-    "autoencoder": "autoencoder on 64-pixel crops",
+    "autoencoder": "autoencoder on 64-pixel crops, then on whole scenes",
     "base": "UNet and text encoders on captions, 10 % without text",
     "vision": "image encoder, naming what makes an identity",
     "joint": "UNet, text encoders, image encoder and adapter together, a quarter of the scenes without subjects",
@@ -32,6 +32,14 @@ def training_table(folder: Path) -> str:
             steps = torch.load(file, map_location="cpu", weights_only=True, mmap=True)["step"]
             lines.append(f"| {stage} | {WHAT[stage]} | {steps} |")
     return "\n".join(lines)
+
+
+def earlier_round(folder: Path) -> str:
+    """A sentence where stages went on from the weights that shipped before."""
+    stages = sorted(file.stem.removeprefix("start_") for file in folder.glob("start_*.pt"))
+    if not stages:
+        return ""
+    return f"\nThe stages {' and '.join(stages)} went on from an earlier round's weights (`training/README.md`).\n"
 
 
 def write_card(folder: Path) -> Path:
@@ -62,7 +70,7 @@ On pictures drawn from seeds, on CPU, by `training/` (see its README), nothing d
 from training and used for the figures below.
 
 {training_table(folder)}
-
+{earlier_round(folder)}
 ## Measured quality
 
 Held-out identities, two subjects a picture, {2 * measured["cases"]} boxes per row. *Palette nearer own*: the box's
