@@ -63,14 +63,14 @@ class MSDiffusionPipeline:
         from transformers import CLIPVisionModelWithProjection
 
         adapter_file = read_adapter(adapter)
-        parts: dict[str, Any] = {"torch_dtype": dtype}
+        parts: dict[str, Any] = {"dtype": dtype}
         kind: Any = StableDiffusionXLPipeline
         if controlnet is not None:
-            parts["controlnet"] = ControlNetModel.from_pretrained(controlnet, torch_dtype=dtype)
+            parts["controlnet"] = ControlNetModel.from_pretrained(controlnet, dtype=dtype)
             kind = StableDiffusionXLControlNetPipeline
         load = kind.from_pretrained if Path(base).is_dir() else kind.from_single_file
         pipe = load(str(base), **parts).to(device)
-        encoder = CLIPVisionModelWithProjection.from_pretrained(str(image_encoder), torch_dtype=dtype)
+        encoder = CLIPVisionModelWithProjection.from_pretrained(str(image_encoder), dtype=dtype)
         return cls(pipe, DiffusersText(pipe), adapter_file, encoder)
 
     @torch.no_grad()
