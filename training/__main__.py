@@ -1,6 +1,6 @@
 """Train the demo's tiny set, stage by stage; every stage resumes where it stopped.
 
-    python -m training --folder ~/msd_training --workers 2 [--stage autoencoder ...] [--steps N]
+    python -m training --folder runs/demo --workers 2 [--stage autoencoder ...] [--steps N]
 """
 
 from __future__ import annotations
@@ -12,20 +12,25 @@ from .adapter import train_adapter, train_joint
 from .autoencoder import train_autoencoder
 from .base import train_base
 from .decoder import train_decoder
+from .draw import draw_scenes
 from .latents import encode_scenes
+from .references import draw_all_references
 from .trainer import launch
 from .vision import train_vision
 
+SHARDS = 24
 STAGES = {
-    "autoencoder": (train_autoencoder, 1400),
-    "latents": (encode_scenes, 24),
+    "scenes": (draw_scenes, SHARDS),
+    "references": (draw_all_references, SHARDS),
+    "autoencoder": (train_autoencoder, 4000),
+    "latents": (encode_scenes, SHARDS),
     "base": (train_base, 3000),
     "vision": (train_vision, 600),
     "joint": (train_joint, 3000),
-    "adapter": (train_adapter, 2500),
+    "adapter": (train_adapter, 500),
     "decoder": (train_decoder, 300),
 }
-"""Stage to its function and its number of steps (of shards, for the latents)."""
+"""Stage to its function and its number of steps, or of shards where it draws or encodes."""
 
 
 def main() -> None:

@@ -1,11 +1,7 @@
-"""Draw the training scenes ahead of time, in shards: pictures as one array, their subjects beside it.
-
-    python -m training.draw --folder ~/msd_training/scenes --shards 24
-"""
+"""The training scenes ahead of time, in shards: pictures as one array, their subjects beside it."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +10,8 @@ import numpy as np
 
 from msd_core.demo.scenes import SCENES
 from msd_core.demo.world import Identity, Placed, paint_picture, sample_subjects
+
+from .trainer import shares
 
 SHARD = 500
 COUNTS, SHARES = (1, 2, 3), (0.3, 0.6, 0.1)
@@ -53,16 +51,9 @@ def shards_ready(folder: Path) -> list[int]:
     return sorted(int(path.stem.split("_")[1]) for path in folder.glob("scenes_*.json"))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--shards", type=int, default=24)
-    arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    for index in range(arguments.shards):
-        draw_shard(arguments.folder, index)
-        print(f"scenes: shard {index + 1} of {arguments.shards} ({SHARD} scenes each)", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def draw_scenes(folder: Path, shards: int) -> None:
+    """Draw the shards that are missing; each worker takes its share."""
+    (folder / "scenes").mkdir(parents=True, exist_ok=True)
+    for index in shares(range(shards)):
+        draw_shard(folder / "scenes", index)
+        print(f"scenes: shard {index + 1} of {shards} ({SHARD} scenes each)", flush=True)

@@ -1,6 +1,6 @@
 """Measure the trained set on held-out identities: palette, kind, pattern, sprite in box, scene, and ablations.
 
-    python -m training.evaluate --folder ~/msd_training --cases 40
+    python -m training.evaluate --folder runs/demo --cases 40
 
 Writes `evaluation.json`, `evaluation.md` and `evaluation.png` into the folder.
 """

@@ -1,6 +1,6 @@
 """Write the trained weights where they ship, fp16 safetensors under Hugging Face names, and their model card.
 
-    python -m training.export --folder ~/msd_training
+    python -m training.export --folder runs/demo
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from msd_core.demo.config import LATENT_SCALE
@@ -16,23 +15,23 @@ from msd_core.demo.world import Placed
 
 from .autoencoder import encode, load_autoencoder
 from .draw import read_labels, shards_ready
+from .trainer import shares
 
 
 @torch.no_grad()
-def encode_scenes(folder: Path, steps: int) -> None:
-    """Encode the first `steps` shards; each worker takes its share."""
+def encode_scenes(folder: Path, shards: int) -> None:
+    """Encode the first shards; each worker takes its share."""
     torch.set_num_threads(1)
     net = load_autoencoder(folder)
-    rank, workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    for index in shards_ready(folder / "scenes")[:steps]:
+    for index in shares(shards_ready(folder / "scenes")[:shards]):
         target = folder / "scenes" / f"latents_{index:03d}.pt"
-        if index % workers != rank or target.exists():
+        if target.exists():
             continue
         pictures = torch.from_numpy(np.load(folder / "scenes" / f"scenes_{index:03d}.npy")).permute(0, 3, 1, 2)
         latents = torch.cat([encode(net, part.float() / 127.5 - 1) for part in pictures.split(10)]) * LATENT_SCALE
         torch.save(latents.half(), target.with_suffix(".part"))
         os.replace(target.with_suffix(".part"), target)
-        print(f"latents: shard {index}, std {latents.std((0, 2, 3)).tolist()}", flush=True)
+        print(f"latents: shard {index + 1} of {shards}", flush=True)
 
 
 @dataclass(frozen=True)

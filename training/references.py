@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from msd_core.demo.config import IMAGE_ENCODER
 from msd_core.demo.world import Identity, paint_reference
 
 from .draw import read_labels, shards_ready
+from .trainer import shares
 
 SIDE = IMAGE_ENCODER["image_size"]
 
@@ -85,14 +85,8 @@ class ReferencePool:
                 return self.pictures[position]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="the folder of the drawn scenes")
-    folder = parser.parse_args().folder
-    for index in shards_ready(folder):
-        draw_references(folder, index)
-        print(f"references: shard {index}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def draw_all_references(folder: Path, shards: int) -> None:
+    """Draw the references of the first shards; each worker takes its share."""
+    for index in shares(shards_ready(folder / "scenes")[:shards]):
+        draw_references(folder / "scenes", index)
+        print(f"references: shard {index + 1} of {shards}", flush=True)

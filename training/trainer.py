@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,9 +91,15 @@ class Trainer:
         """Print and keep a line, from the first worker only."""
         if self.rank == 0:
             line = f"{time.strftime('%H:%M:%S')} {self.name} {text}"
-            print(line, flush=True)
+            print(f"\r{line}" if sys.stdout.isatty() else line, flush=True)
             with (self.folder / f"{self.name}.log").open("a") as log:
                 log.write(line + "\n")
+
+    def _show_progress(self) -> None:
+        if self.rank == 0 and sys.stdout.isatty():
+            filled = 40 * self.step // self.schedule.steps
+            print(f"\r{self.name} [{'#' * filled}{'.' * (40 - filled)}] {self.step}/{self.schedule.steps} ", end="",
+                  flush=True)
 
     def note(self, value: Tensor) -> None:
         """Log this loss instead of the sum that is minimised."""
@@ -148,6 +155,7 @@ class Trainer:
             self.average.update(self.parameters, self.step)
             self.step += 1
             recent.append(self.noted.pop() if self.noted else float(value.detach()))
+            self._show_progress()
             now = time.monotonic()
             if now - logged > 20 or self.step == self.schedule.steps:
                 pace = (now - began) / (self.step - first)
@@ -172,6 +180,12 @@ def load_averaged(name: str, folder: Path, modules: nn.ModuleDict) -> None:
     modules.load_state_dict(saved["modules"])
     for parameter, value in zip((p for p in modules.parameters() if p.requires_grad), saved["average"], strict=True):
         parameter.data.copy_(value)
+
+
+def shares(items: Sequence[int]) -> list[int]:
+    """This worker's part of what all of them do."""
+    rank, workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    return list(items[rank::workers])
 
 
 def launch(stage: Callable[..., None], workers: int, *arguments: object) -> None:
