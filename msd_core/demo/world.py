@@ -149,13 +149,16 @@ def paint_shared_reference(first: Identity, second: Identity, size: int, rng: np
 
 
 def draw_subject(kind: str, seed: int, size: int) -> tuple[np.ndarray, np.ndarray, str]:
-    """Draw the subject of a seed: image `[size, size, 3]` on white, mask `[size, size]`, phrase; float32 in 0..1."""
+    """Draw the subject of a seed: image `[size, size, 3]` on white, mask `[size, size]`, phrase; float32 in 0..1.
+
+    Its identity is one of those that training never sees.
+    """
     if kind not in KINDS:
         raise ValueError(f"No kind {kind!r} in the demo world, choose one of {', '.join(KINDS)}.")
     if size < 16:
         raise ValueError(f"A demo subject needs at least 16 pixels per side, got {size}; ask for 256.")
     rng = np.random.default_rng(seed)
-    image, mask = paint_reference(sample_identity(rng, kind=kind), size, rng)
+    image, mask = paint_reference(sample_identity(rng, kind=kind, held_out=True), size, rng)
     return image.astype(np.float32) / 255, mask, kind
 
 

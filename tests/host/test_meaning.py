@@ -21,9 +21,12 @@ class World:
     def __init__(self, host, studio):
         self.host, self.studio, self.clip = host, studio, studio.demo.clip
 
-    def subject(self, kind, seed):
-        image, _, phrase = self.host.call("MSDiffusionDemoSubject", kind=kind, seed=seed, size=160)
-        return self.studio.subject_of(image, phrase)
+    def subject(self, kind, main, second):
+        """A plain drawn subject of two colours."""
+        drawn = self.host.module("msd_core.demo.world")
+        identity = drawn.Identity(kind, main, second, "plain", "none")
+        reference, _ = drawn.paint_reference(identity, 192, np.random.default_rng(1))
+        return self.studio.subject_of(torch.from_numpy(reference)[None] / 255, kind)
 
     def picture(self, embeds, prompt, scale=1.0, seed=11, model=None):
         """A decoded picture `[160, 160, 3]`."""
@@ -135,7 +138,7 @@ def test_the_text_still_rules_the_background(host, world, studio):
         return torch.as_tensor(picture)[corner, corner].flatten(0, 1).median(dim=0).values.float()
 
     drawn = {scene: look(scenes.paint_scene(scene, 160, 160, 1)) for scene in scenes.SCENES}
-    embeds = studio.encode((A, B), [world.subject("mug", 3), world.subject("rocket", 9)])
+    embeds = studio.encode((A, B), [world.subject("mug", "red", "blue"), world.subject("rocket", "yellow", "purple")])
     for scene, words in scenes.SCENES.items():
         shown = look(world.picture(embeds, f"a mug and a rocket {words}"))
         assert min(drawn, key=lambda other: (shown - drawn[other]).norm().item()) == scene  # noqa: B023
@@ -144,7 +147,7 @@ def test_the_text_still_rules_the_background(host, world, studio):
 def test_a_subject_follows_a_free_form_region(world, studio):
     rows, columns = torch.meshgrid(torch.arange(160), torch.arange(160), indexing="ij")
     disc = ((rows - 90) ** 2 + (columns - 80) ** 2 < 45**2).float()
-    embeds = studio.encode(layout=studio.layout((), masks=disc[None]), subjects=[world.subject("mug", 3)])
+    embeds = studio.encode(layout=studio.layout((), masks=disc[None]), subjects=[world.subject("mug", "red", "blue")])
     picture = world.picture(embeds, "a mug in the snow")
     red = ((picture - RED).norm(dim=-1) < 0.35).float()
     inside, outside = (red * disc).sum() / disc.sum(), (red * (1 - disc)).sum() / (1 - disc).sum()
@@ -154,7 +157,7 @@ def test_a_subject_follows_a_free_form_region(world, studio):
 
 def test_a_blends_colours_move_from_one_subject_to_the_other(host, world, studio):
     box = (0.25, 0.25, 0.75, 0.75)
-    ends = [studio.encode((box,), [world.subject("mug", seed)]) for seed in (3, 7)]
+    ends = [studio.encode((box,), [world.subject("mug", *looks)]) for looks in (("red", "blue"), ("cyan", "green"))]
     colors = []
     for amount in (0.0, 0.5, 1.0):
         blended = host.call(
@@ -169,7 +172,7 @@ def test_a_blends_colours_move_from_one_subject_to_the_other(host, world, studio
 
 
 def test_attributions_peak_lies_in_the_subjects_region(host, world, studio):
-    embeds = studio.encode((A, B), [world.subject("mug", 3), world.subject("rocket", 9)])
+    embeds = studio.encode((A, B), [world.subject("mug", "red", "blue"), world.subject("rocket", "yellow", "purple")])
     prompt = "a mug and a rocket in the snow"
     watched, attribution = host.call(
         "MSDiffusionAttribution", model=studio.apply(embeds, scale=1.0), embeds=embeds, clip=world.clip, prompt=prompt
