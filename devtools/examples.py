@@ -83,8 +83,8 @@ class Example:
 LOWER_LEFT, UPPER_RIGHT = (0.0, 0.45, 0.5, 0.95), (0.5, 0.1, 1.0, 0.6)
 UPPER_LEFT, LOWER_RIGHT = (0.0, 0.1, 0.5, 0.6), (0.5, 0.45, 1.0, 0.95)
 MIDDLE = (0.2, 0.2, 0.8, 0.8)
-CAT = ExampleSubject(Drawing("cat", 4), LOWER_LEFT)
-ROBOT = ExampleSubject(Drawing("robot", 12), UPPER_RIGHT)
+CAT = ExampleSubject(Drawing("cat", 17), LOWER_LEFT)
+ROBOT = ExampleSubject(Drawing("robot", 22), UPPER_RIGHT)
 
 EXAMPLES_IN_ORDER = (
     Example(
@@ -94,13 +94,13 @@ EXAMPLES_IN_ORDER = (
         "- another `kind` or `seed` of a *Demo Subject*, and its name in the prompt\n"
         "- the place in the prompt: on the grass, on the beach, at night, in the snow, by a brick wall, in the sea\n"
         "- `scale` 0 in *Apply MS-Diffusion*: what the model makes of the prompt alone",
-        "snow",
-        (ExampleSubject(Drawing("mug", 3), LOWER_LEFT), ExampleSubject(Drawing("rocket", 9), UPPER_RIGHT)),
+        "night",
+        (ExampleSubject(Drawing("cat", 16), LOWER_LEFT), ExampleSubject(Drawing("mug", 12), UPPER_RIGHT)),
     ),
     Example(
         "01 One subject", "one_subject",
         "One picture, one box: the cat of the picture appears where the box is.",
-        "beach", (ExampleSubject(Drawing("cat", 14), MIDDLE),),
+        "beach", (ExampleSubject(Drawing("cat", 7), MIDDLE),),
     ),
     Example(
         "02 Two subjects", "two_subjects",
@@ -122,7 +122,8 @@ EXAMPLES_IN_ORDER = (
         "A first pass places the subjects, the latent grows by half, and a second pass adds detail. Both samplers "
         "take the same patched model: boxes are fractions of the image, so they fit every size.",
         "snow",
-        (ExampleSubject(Drawing("mushroom", 8), LOWER_LEFT), ExampleSubject(Drawing("house", 3), UPPER_RIGHT)), "hires",
+        (ExampleSubject(Drawing("mushroom", 4), LOWER_LEFT), ExampleSubject(Drawing("house", 16), UPPER_RIGHT)),
+        "hires",
     ),
     Example(
         "05 Auto layout", "auto_layout",
@@ -132,8 +133,8 @@ EXAMPLES_IN_ORDER = (
         "Each subject's phrase must stand in it.",
         "night",
         (
-            ExampleSubject(Drawing("car", 8), (0, 0.05, 0.5, 0.95)),
-            ExampleSubject(Drawing("rocket", 3), (0.5, 0.05, 1, 0.95)),
+            ExampleSubject(Drawing("car", 19), (0, 0.05, 0.5, 0.95)),
+            ExampleSubject(Drawing("rocket", 17), (0.5, 0.05, 1, 0.95)),
         ),
         "auto layout",
     ),
@@ -146,7 +147,7 @@ EXAMPLES_IN_ORDER = (
         "Masks from anywhere do: painted in the mask editor, from the colours of a painting, or from a segmentation "
         "node.",
         "sea",
-        (ExampleSubject(Drawing("fish", 2), UPPER_LEFT), ExampleSubject(Drawing("robot", 10), LOWER_RIGHT)), "regions",
+        (ExampleSubject(Drawing("fish", 20), UPPER_LEFT), ExampleSubject(Drawing("robot", 13), LOWER_RIGHT)), "regions",
     ),
     Example(
         "07 Views, weights and schedules", "views_weights_schedules",
@@ -159,9 +160,9 @@ EXAMPLES_IN_ORDER = (
         "which paint the looks.",
         "brick",
         (
-            ExampleSubject(Drawing("cat", 6), LOWER_LEFT, mirrored=True, settings=(("weight", 1.2),)),
+            ExampleSubject(Drawing("cat", 10), LOWER_LEFT, mirrored=True, settings=(("weight", 1.2),)),
             ExampleSubject(
-                Drawing("mug", 14), UPPER_RIGHT, settings=(("start_percent", 0.1), ("end_percent", 0.8))
+                Drawing("mug", 4), UPPER_RIGHT, settings=(("start_percent", 0.1), ("end_percent", 0.8))
             ),
         ),
         "views",
@@ -173,7 +174,7 @@ EXAMPLES_IN_ORDER = (
         "batch, which must be the same.\n\n"
         "Both subjects share one layout and weight. With `frames` 1, `amount` makes a single blend.",
         "snow",
-        (ExampleSubject(Drawing("robot", 6), MIDDLE), ExampleSubject(Drawing("robot", 11), MIDDLE)), "blend",
+        (ExampleSubject(Drawing("robot", 13), MIDDLE), ExampleSubject(Drawing("robot", 7), MIDDLE)), "blend",
     ),
     Example(
         "09 Attribution maps", "attribution_maps",
@@ -193,7 +194,7 @@ EXAMPLES_IN_ORDER = (
         "Three numbers set the tiles, all in pixels of the enlarged image: its side, the tiles' width, and the right "
         "tile's left edge.",
         "beach",
-        (ExampleSubject(Drawing("rocket", 14), UPPER_LEFT), ExampleSubject(Drawing("house", 6), LOWER_RIGHT)), "tiles",
+        (ExampleSubject(Drawing("rocket", 22), UPPER_LEFT), ExampleSubject(Drawing("house", 23), LOWER_RIGHT)), "tiles",
         for_real=("the tiles: *Enlarged side* 2048, *Tile width* 1216, *Right tile's left edge* 832",),
     ),
 )  # fmt: skip

