@@ -83,8 +83,8 @@ class Example:
 LOWER_LEFT, UPPER_RIGHT = (0.0, 0.45, 0.5, 0.95), (0.5, 0.1, 1.0, 0.6)
 UPPER_LEFT, LOWER_RIGHT = (0.0, 0.1, 0.5, 0.6), (0.5, 0.45, 1.0, 0.95)
 MIDDLE = (0.2, 0.2, 0.8, 0.8)
-CAT = ExampleSubject(Drawing("cat", 17), LOWER_LEFT)
-ROBOT = ExampleSubject(Drawing("robot", 22), UPPER_RIGHT)
+CAT = ExampleSubject(Drawing("cat", 8), LOWER_LEFT)
+ROBOT = ExampleSubject(Drawing("robot", 6), UPPER_RIGHT)
 
 EXAMPLES_IN_ORDER = (
     Example(

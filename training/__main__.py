@@ -1,12 +1,14 @@
 """Train the demo's tiny set, stage by stage; every stage resumes where it stopped.
 
-    python -m training --folder runs/demo --workers 2 [--stage autoencoder ...] [--steps N]
+    python -m training --folder runs/demo --workers 2 [--device cuda] [--stage autoencoder ...] [--steps N]
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+import torch
 
 from .adapter import train_adapter, train_joint
 from .autoencoder import train_autoencoder
@@ -36,13 +38,14 @@ STAGES = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2, help="processes on the CPU; a GPU has one")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--stage", choices=list(STAGES), action="append")
     parser.add_argument("--steps", type=int)
     arguments = parser.parse_args()
     for name in arguments.stage or STAGES:
         stage, steps = STAGES[name]
-        launch(stage, arguments.workers, arguments.folder, arguments.steps or steps)
+        launch(stage, arguments.workers, arguments.device, arguments.folder, arguments.steps or steps)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from msd_core.demo.config import LATENT_SCALE, SCENE_SIZE, VAE
 
+from .device import pictures_of
 from .draw import shards_ready
 from .grids import save_grid
 from .trainer import Schedule, Trainer, load_averaged
@@ -55,8 +56,8 @@ class Crops:
             shard = self.shards[keys[a % len(keys)]]
             cells = (shard.shape[1] - side) // 8 + 1
             top, left = c % cells * 8, d % cells * 8
-            crops.append(torch.from_numpy(shard[b % len(shard), top : top + side, left : left + side].copy()))
-        return torch.stack(crops).permute(0, 3, 1, 2).float() / 127.5 - 1
+            crops.append(shard[b % len(shard), top : top + side, left : left + side])
+        return pictures_of(np.stack(crops)) * 2 - 1
 
 
 def picture_loss(made: Tensor, real: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ def picture_loss(made: Tensor, real: Tensor) -> Tensor:
 def held_out_pictures(folder: Path, count: int) -> Tensor:
     """Whole scenes that training never crops, `[count, 3, H, W]` in -1..1."""
     shard = np.load(folder / "scenes_000.npy", mmap_mode="r")[:count].copy()
-    return torch.from_numpy(shard).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return pictures_of(shard) * 2 - 1
 
 
 def signal_to_noise(made: Tensor, real: Tensor) -> float:
@@ -124,7 +125,7 @@ def load_autoencoder(folder: Path) -> AutoencoderKL:
     """The stage's averaged weights with their scale folded in, frozen; folded once, then read from `vae.pt`."""
     net, file = new_autoencoder(), folder / "vae.pt"
     if file.exists():
-        net.load_state_dict(torch.load(file, weights_only=True))
+        net.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     else:
         load_averaged("autoencoder", folder, nn.ModuleDict({"vae": net}))
         fold_scale(net, held_out_pictures(folder / "scenes", 300))

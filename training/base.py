@@ -15,6 +15,7 @@ from msd_core.demo.sprites import KINDS
 from msd_core.demo.world import caption
 
 from .autoencoder import load_autoencoder
+from .device import placed, seeded
 from .diffusion import STEPS, add_noise, box_weights, sample
 from .grids import save_grid
 from .latents import LatentScenes, Scene
@@ -63,7 +64,7 @@ def base_loss(modules: nn.ModuleDict, scenes: list[Scene], rng: np.random.Genera
     """The diffusion loss and the naming loss of a batch of scenes."""
     captions = ["" if rng.random() < drop else random_caption(s.name, [p.identity for p in s.subjects], rng)
                 for s in scenes]
-    latents = torch.stack([scene.latents for scene in scenes]).float()
+    latents = placed(torch.stack([scene.latents for scene in scenes])).float()
     t = torch.randint(STEPS, (len(scenes),), generator=generator)
     noisy, velocity = add_noise(latents, torch.randn(latents.shape, generator=generator), t)
     context, pooled, naming = modules["text"](captions)
@@ -75,7 +76,7 @@ def base_loss(modules: nn.ModuleDict, scenes: list[Scene], rng: np.random.Genera
 def sample_captions(modules: nn.ModuleDict, captions: list[str], seed: int, guidance: float, steps: int = 20) -> Tensor:
     """Unit-variance latents drawn from captions alone."""
     count, size = len(captions), SCENE_SIZE // 8
-    noise = torch.randn(count, 4, size, size, generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn(count, 4, size, size, generator=seeded(seed))
     context, pooled, _ = modules["text"]([*captions, *[""] * count])
     sizes = torch.full((2 * count,), SCENE_SIZE)
 
@@ -115,7 +116,7 @@ def train_base(folder: Path, steps: int) -> None:
     def look() -> str:
         made = autoencoder.decode(sample_captions(modules, look_captions(), 1, 3.0) / autoencoder.config.scaling_factor)
         save_grid(folder / f"base_{trainer.step:05d}.png", made.sample, columns=8)
-        generator, rng = torch.Generator().manual_seed(5), np.random.default_rng(5)
+        generator, rng = seeded(5), np.random.default_rng(5)
         parts = [held_out.scenes[i : i + 50] for i in range(0, 300, 50)]
         losses = [base_loss(modules, part, rng, generator, drop=0.0)[0] for part in parts]
         return f"held-out loss {float(sum(losses) / len(losses)):.4f} ({len(scenes.scenes)} scenes)"

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from msd_core.demo.config import LATENT_SCALE
 
 from .autoencoder import decode, held_out_pictures, load_autoencoder, new_autoencoder, picture_loss, signal_to_noise
+from .device import pictures_of, placed
 from .grids import save_grid
 from .trainer import Schedule, Trainer, load_averaged
 
@@ -33,7 +34,8 @@ def train_decoder(folder: Path, steps: int) -> None:
     trainer = Trainer("decoder", folder, parts, Schedule(steps, 6e-4, warm_up=20, fall=0.8),
                       coarse=("decoder", "post_quant_conv"))
     held_out = held_out_pictures(folder / "scenes", 16)
-    clean = torch.load(folder / "scenes" / "latents_000.pt", weights_only=True)[:16].float() / LATENT_SCALE
+    clean = torch.load(folder / "scenes" / "latents_000.pt", weights_only=True)[:16]
+    clean = placed(clean).float() / LATENT_SCALE
     shards = sorted((folder / "scenes").glob("latents_*.pt"))[1:]
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
@@ -42,10 +44,9 @@ def train_decoder(folder: Path, steps: int) -> None:
         latents = torch.load(file, weights_only=True, mmap=True)
         rows = rng.integers(len(latents), size=BATCH)
         drawn = np.load(file.with_name(file.stem.replace("latents", "scenes") + ".npy"), mmap_mode="r")[rows]
-        real = torch.from_numpy(drawn.copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
-        noisy = latents[rows].float() + NOISE * float(rng.random()) * torch.randn(latents[rows].shape,
-                                                                                 generator=generator)
-        return picture_loss(decode(net, noisy / LATENT_SCALE), real)
+        chosen = placed(latents[rows]).float()
+        noise = NOISE * float(rng.random()) * torch.randn(chosen.shape, generator=generator)
+        return picture_loss(decode(net, (chosen + noise) / LATENT_SCALE), pictures_of(drawn) * 2 - 1)
 
     def look() -> str:
         made = decode(net, clean)
@@ -61,6 +62,6 @@ def load_finished_autoencoder(folder: Path) -> AutoencoderKL:
     if not (folder / "decoder.pt").exists():
         return load_autoencoder(folder)
     net = new_autoencoder()
-    net.load_state_dict(torch.load(folder / "vae.pt", weights_only=True))
+    net.load_state_dict(torch.load(folder / "vae.pt", map_location="cpu", weights_only=True))
     load_averaged("decoder", folder, decoding_parts(net))
     return net.eval().requires_grad_(False)

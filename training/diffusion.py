@@ -14,7 +14,7 @@ ALPHAS = torch.cumprod(1 - _BETAS, 0).float()
 
 def add_noise(latents: Tensor, noise: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     """Noisy latents and the velocity to predict, at steps `t [B]`."""
-    alpha, sigma = (x[t].view(-1, 1, 1, 1) for x in (ALPHAS.sqrt(), (1 - ALPHAS).sqrt()))
+    alpha, sigma = (x.to(t.device)[t].view(-1, 1, 1, 1) for x in (ALPHAS.sqrt(), (1 - ALPHAS).sqrt()))
     return alpha * latents + sigma * noise, alpha * noise - sigma * latents
 
 

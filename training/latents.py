@@ -14,6 +14,7 @@ from msd_core.demo.config import LATENT_SCALE
 from msd_core.demo.world import Placed
 
 from .autoencoder import encode, load_autoencoder
+from .device import pictures_of
 from .draw import read_labels, shards_ready
 from .trainer import shares
 
@@ -27,9 +28,10 @@ def encode_scenes(folder: Path, shards: int) -> None:
         target = folder / "scenes" / f"latents_{index:03d}.pt"
         if target.exists():
             continue
-        pictures = torch.from_numpy(np.load(folder / "scenes" / f"scenes_{index:03d}.npy")).permute(0, 3, 1, 2)
-        latents = torch.cat([encode(net, part.float() / 127.5 - 1) for part in pictures.split(10)]) * LATENT_SCALE
-        torch.save(latents.half(), target.with_suffix(".part"))
+        pictures = np.load(folder / "scenes" / f"scenes_{index:03d}.npy")
+        parts = [pictures_of(pictures[start : start + 10]) * 2 - 1 for start in range(0, len(pictures), 10)]
+        latents = torch.cat([encode(net, part) for part in parts]) * LATENT_SCALE
+        torch.save(latents.half().cpu(), target.with_suffix(".part"))
         os.replace(target.with_suffix(".part"), target)
         print(f"latents: shard {index + 1} of {shards}", flush=True)
 

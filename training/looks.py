@@ -24,6 +24,7 @@ from msd_core.demo.world import (
 
 from .adapter import Student, Subjects, gather, regions_of
 from .base import predict_velocity
+from .device import pictures_of
 from .diffusion import sample
 from .grids import save_grid
 
@@ -94,7 +95,7 @@ def make_pictures(base: nn.ModuleDict, student: Student, subjects: Subjects, aut
         placed = [exchanged(case) if condition.swap_boxes else list(case.subjects) for case in part]
         references = np.concatenate([case.references[::-1] if condition.swap_references else case.references
                                      for case in part])
-        pictures = torch.from_numpy(references.copy()).permute(0, 3, 1, 2).float() / 255
+        pictures = pictures_of(references)
         phrases = [p.identity.kind for row in placed for p in row]
         boxes = torch.tensor([p.box for row in placed for p in row])
         tokens = student.tokens(base["text"], pictures, phrases, boxes, condition.grounding)
@@ -108,8 +109,10 @@ def make_pictures(base: nn.ModuleDict, student: Student, subjects: Subjects, aut
             with_text, without = both.chunk(2)
             return without + condition.guidance * (with_text - without)
 
-        noise = torch.stack([torch.randn(4, size, size, generator=torch.Generator().manual_seed(case.seed))
-                             for case in part])
+        noise = placed(torch.stack([
+            torch.randn(4, size, size, generator=torch.Generator().manual_seed(case.seed), device="cpu")
+            for case in part
+        ]))
         made.append(autoencoder.decode(sample(velocity, noise, steps) / autoencoder.config.scaling_factor).sample)
     return torch.cat(made).clamp(-1, 1)
 
@@ -117,7 +120,7 @@ def make_pictures(base: nn.ModuleDict, student: Student, subjects: Subjects, aut
 def real_pictures(cases: list[Case]) -> Tensor:
     """The cases as the world itself draws them."""
     drawn = np.stack([paint_picture(case.scene, case.subjects, 0) for case in cases])
-    return torch.from_numpy(drawn).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return pictures_of(drawn) * 2 - 1
 
 
 def with_boxes(pictures: Tensor, placed: list[list[Placed]]) -> Tensor:
@@ -139,7 +142,7 @@ def reference_tiles(cases: list[Case]) -> Tensor:
     for tile, case in zip(tiles, cases, strict=True):
         side = SCENE_SIZE // len(case.subjects)
         for k, reference in enumerate(case.references):
-            picture = torch.from_numpy(reference).permute(2, 0, 1)[None].float() / 127.5 - 1
+            picture = pictures_of(reference[None]) * 2 - 1
             small = F.interpolate(picture, size=(side, side), mode="bilinear", antialias=True)[0]
             top = (SCENE_SIZE - side) // 2
             tile[:, top : top + side, k * side : (k + 1) * side] = small

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from .device import placed, seeded
 from .muon import Muon, split_parameters
 
 
@@ -69,7 +70,7 @@ class Trainer:
         if saved:
             modules.load_state_dict(saved["modules"])
         elif start.exists():
-            modules.load_state_dict(torch.load(start, weights_only=True), strict=False)
+            modules.load_state_dict(torch.load(start, map_location="cpu", weights_only=True), strict=False)
 
         trained = {key: p for key, p in modules.named_parameters() if p.requires_grad}
         self.masters = {key: nn.Parameter(p.detach().clone()) if key.split(".")[0] in coarse else p
@@ -85,7 +86,7 @@ class Trainer:
         if saved:
             for optimiser, state in zip(self.optimisers, saved["optimisers"], strict=True):
                 optimiser.load_state_dict(state)
-            self.average.values, self.step = saved["average"], saved["step"]
+            self.average.values, self.step = [placed(value) for value in saved["average"]], saved["step"]
 
     def log(self, text: str) -> None:
         """Print and keep a line, from the first worker only."""
@@ -140,7 +141,7 @@ class Trainer:
         began = looked = saved = logged = time.monotonic()
         first, recent = self.step, []
         while self.step < self.schedule.steps:
-            generator = torch.Generator().manual_seed(self.step * self.workers + self.rank)
+            generator = seeded(self.step * self.workers + self.rank)
             for optimiser in self.optimisers:
                 for group in optimiser.param_groups:
                     group["lr"] = self.schedule.at(self.step)
@@ -188,9 +189,10 @@ def shares(items: Sequence[int]) -> list[int]:
     return list(items[rank::workers])
 
 
-def launch(stage: Callable[..., None], workers: int, *arguments: object) -> None:
-    """Run `stage(*arguments)` in `workers` processes that can average gradients, and wait for them."""
-    if workers == 1:
+def launch(stage: Callable[..., None], workers: int, device: str, *arguments: object) -> None:
+    """Run `stage(*arguments)` on a device, on the CPU in `workers` processes that average gradients, and wait."""
+    if workers == 1 or device != "cpu":
+        torch.set_default_device(device)
         stage(*arguments)
         return
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")

@@ -14,6 +14,7 @@ from msd_core.demo.config import IMAGE_ENCODER
 from msd_core.demo.sprites import ACCESSORIES, COLOURS, KINDS, PATTERNS
 from msd_core.demo.world import Identity
 
+from .device import pictures_of
 from .references import ReferencePool, normalise, side_by_side
 from .trainer import Schedule, Trainer
 
@@ -80,8 +81,7 @@ def train_vision(folder: Path, steps: int) -> None:
                 pair = [picture, pool.other(identity, rng)]
                 picture = side_by_side(*(pair if rng.random() < 0.5 else pair[::-1]), rng)
             pictures.append(picture)
-        tensor = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-        features = image_features(modules["vision"], normalise(tensor))
+        features = image_features(modules["vision"], normalise(pictures_of(np.stack(pictures))))
         kinds = F.one_hot(torch.tensor([KINDS.index(identity.kind) for identity in identities]), len(KINDS)).float()
         scores = (modules["key"](features) * modules["ask"](kinds)[:, None]).sum(-1) * width**-0.5
         value, right = modules["traits"]((scores.softmax(-1)[..., None] * features).sum(1), identities)
