@@ -63,6 +63,7 @@ class Example:
         intro: first words of the note.
         scene: where the prompt puts the subjects, a scene of the demo models' world.
         kind: what it has beside subjects, layout and prompt.
+        seed: the sampler's.
         for_real: what to set for real images besides what the note always says.
     """
 
@@ -72,6 +73,7 @@ class Example:
     scene: str
     subjects: tuple[ExampleSubject, ...]
     kind: Kind = "plain"
+    seed: int = 1
     for_real: tuple[str, ...] = ()
 
     @property
@@ -127,16 +129,16 @@ EXAMPLES_IN_ORDER = (
     ),
     Example(
         "05 Auto layout", "auto_layout",
-        "The boxes are only rough: the left and the right half. From step 5 on, the places where the prompt's own "
+        "The boxes are only rough. From step 5 on, the places where the prompt's own "
         "attention sees `car` and `rocket` take over from them.\n\n"
         "The prompt is written once, in *Prompt text*, and goes to the text encoder and to *MS-Diffusion Auto Layout*. "
         "Each subject's phrase must stand in it.",
         "night",
         (
-            ExampleSubject(Drawing("car", 19), (0, 0.05, 0.5, 0.95)),
-            ExampleSubject(Drawing("rocket", 17), (0.5, 0.05, 1, 0.95)),
+            ExampleSubject(Drawing("car", 3), (0.0, 0.25, 0.5, 0.75)),
+            ExampleSubject(Drawing("rocket", 17), (0.5, 0.25, 1.0, 0.75)),
         ),
-        "auto layout",
+        "auto layout", seed=5,
     ),
     Example(
         "06 Free-form regions", "free_form_regions",
@@ -148,6 +150,7 @@ EXAMPLES_IN_ORDER = (
         "node.",
         "sea",
         (ExampleSubject(Drawing("fish", 20), UPPER_LEFT), ExampleSubject(Drawing("robot", 13), LOWER_RIGHT)), "regions",
+        seed=7,
     ),
     Example(
         "07 Views, weights and schedules", "views_weights_schedules",

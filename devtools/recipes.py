@@ -144,10 +144,10 @@ class Plan:
             "EmptyLatentImage", (2060, 0), (320, 110), width=layout["width"], height=layout["height"], **inputs
         )
 
-    def sampler_node(self, at: tuple[int, int], model: Output, latent: Output, seed: int = 1, **inputs: Any) -> Node:
+    def sampler_node(self, at: tuple[int, int], model: Output, latent: Output, seed: int = 0, **inputs: Any) -> Node:
         return self.add(
             "KSampler", at, (320, 270), model=model, positive=self.positive, negative=self.negative,
-            latent_image=latent, seed=seed, **(SAMPLING | inputs),
+            latent_image=latent, seed=seed or self.example.seed, **(SAMPLING | inputs),
         )  # fmt: skip
 
     def results(self, latent: Output, embeds: Output) -> None:
@@ -345,7 +345,7 @@ class Tiles(Plan):
         )  # fmt: skip
         model = self.apply_node((left, 260), cropped["embeds"])["model"]
         part = self.add("LatentCrop", (left, 550), (320, 140), samples=whole, **place)
-        sampled = self.sampler_node((left, 760), model, part["LATENT"], seed, steps=STEPS // 2, denoise=0.5)
+        sampled = self.sampler_node((left, 760), model, part["LATENT"], seed, steps=STEPS // 2, denoise=0.25)
         return self.add(
             "LatentComposite", (left, 1100), (320, 140),
             samples_to=whole, samples_from=sampled["LATENT"], x=x, feather=self.seam,

@@ -19,7 +19,7 @@ from msd_core.layout import Region, region_cells
 
 from .autoencoder import load_autoencoder
 from .base import BATCH, NAMING, new_base, predict_velocity, training_sizes, weighted_error
-from .device import pictures_of
+from .device import on_device, pictures_of
 from .diffusion import STEPS, add_noise
 from .latents import LatentScenes, Scene
 from .references import ReferencePool, normalise, side_by_side
@@ -213,7 +213,7 @@ def adapter_loss(base: nn.ModuleDict, student: Student, subjects: Subjects, scen
     captions = ["" if rng.random() < TEXT_DROP else
                 caption(s.name, [p.identity.kind for p in s.subjects]) if rng.random() < 0.7 else
                 random_caption(s.name, [p.identity for p in s.subjects], rng) for s in scenes]
-    latents = placed(torch.stack([scene.latents for scene in scenes])).float()
+    latents = on_device(torch.stack([scene.latents for scene in scenes])).float()
     t = torch.randint(STEPS, (len(scenes),), generator=generator)
     noisy, velocity = add_noise(latents, torch.randn(latents.shape, generator=generator), t)
     learns = any(p.requires_grad for p in base.parameters())

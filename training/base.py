@@ -15,7 +15,7 @@ from msd_core.demo.sprites import KINDS
 from msd_core.demo.world import caption
 
 from .autoencoder import load_autoencoder
-from .device import placed, seeded
+from .device import on_device, seeded
 from .diffusion import STEPS, add_noise, box_weights, sample
 from .grids import save_grid
 from .latents import LatentScenes, Scene
@@ -64,7 +64,7 @@ def base_loss(modules: nn.ModuleDict, scenes: list[Scene], rng: np.random.Genera
     """The diffusion loss and the naming loss of a batch of scenes."""
     captions = ["" if rng.random() < drop else random_caption(s.name, [p.identity for p in s.subjects], rng)
                 for s in scenes]
-    latents = placed(torch.stack([scene.latents for scene in scenes])).float()
+    latents = on_device(torch.stack([scene.latents for scene in scenes])).float()
     t = torch.randint(STEPS, (len(scenes),), generator=generator)
     noisy, velocity = add_noise(latents, torch.randn(latents.shape, generator=generator), t)
     context, pooled, naming = modules["text"](captions)

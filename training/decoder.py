@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from msd_core.demo.config import LATENT_SCALE
 
 from .autoencoder import decode, held_out_pictures, load_autoencoder, new_autoencoder, picture_loss, signal_to_noise
-from .device import pictures_of, placed
+from .device import on_device, pictures_of
 from .grids import save_grid
 from .trainer import Schedule, Trainer, load_averaged
 
@@ -35,7 +35,7 @@ def train_decoder(folder: Path, steps: int) -> None:
                       coarse=("decoder", "post_quant_conv"))
     held_out = held_out_pictures(folder / "scenes", 16)
     clean = torch.load(folder / "scenes" / "latents_000.pt", weights_only=True)[:16]
-    clean = placed(clean).float() / LATENT_SCALE
+    clean = on_device(clean).float() / LATENT_SCALE
     shards = sorted((folder / "scenes").glob("latents_*.pt"))[1:]
 
     def loss(step: int, generator: torch.Generator) -> Tensor:
@@ -44,7 +44,7 @@ def train_decoder(folder: Path, steps: int) -> None:
         latents = torch.load(file, weights_only=True, mmap=True)
         rows = rng.integers(len(latents), size=BATCH)
         drawn = np.load(file.with_name(file.stem.replace("latents", "scenes") + ".npy"), mmap_mode="r")[rows]
-        chosen = placed(latents[rows]).float()
+        chosen = on_device(latents[rows]).float()
         noise = NOISE * float(rng.random()) * torch.randn(chosen.shape, generator=generator)
         return picture_loss(decode(net, (chosen + noise) / LATENT_SCALE), pictures_of(drawn) * 2 - 1)
 

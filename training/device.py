@@ -12,11 +12,11 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator(torch.get_default_device()).manual_seed(seed)
 
 
-def placed(tensor: Tensor) -> Tensor:
+def on_device(tensor: Tensor) -> Tensor:
     """The tensor on the device."""
     return tensor.to(torch.get_default_device())
 
 
 def pictures_of(pixels: np.ndarray) -> Tensor:
     """Pictures `[B, H, W, 3]` uint8 as `[B, 3, H, W]` fp32 in 0..1 on the device."""
-    return placed(torch.from_numpy(pixels)).permute(0, 3, 1, 2).float() / 255
+    return on_device(torch.from_numpy(pixels)).permute(0, 3, 1, 2).float() / 255

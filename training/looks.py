@@ -24,7 +24,7 @@ from msd_core.demo.world import (
 
 from .adapter import Student, Subjects, gather, regions_of
 from .base import predict_velocity
-from .device import pictures_of
+from .device import on_device, pictures_of
 from .diffusion import sample
 from .grids import save_grid
 
@@ -109,7 +109,7 @@ def make_pictures(base: nn.ModuleDict, student: Student, subjects: Subjects, aut
             with_text, without = both.chunk(2)
             return without + condition.guidance * (with_text - without)
 
-        noise = placed(torch.stack([
+        noise = on_device(torch.stack([
             torch.randn(4, size, size, generator=torch.Generator().manual_seed(case.seed), device="cpu")
             for case in part
         ]))

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from .device import placed, seeded
+from .device import on_device, seeded
 from .muon import Muon, split_parameters
 
 
@@ -86,7 +86,7 @@ class Trainer:
         if saved:
             for optimiser, state in zip(self.optimisers, saved["optimisers"], strict=True):
                 optimiser.load_state_dict(state)
-            self.average.values, self.step = [placed(value) for value in saved["average"]], saved["step"]
+            self.average.values, self.step = [on_device(value) for value in saved["average"]], saved["step"]
 
     def log(self, text: str) -> None:
         """Print and keep a line, from the first worker only."""
