@@ -61,6 +61,7 @@ class SubjectRun:
         self._windows = [(subject.start, subject.end) for subject in embeds.subjects]
         self._latent_size, self._guided, self._spans = latent_size, guided, spans
         self._token_counts = embeds.token_counts
+        self._span_matrix: Tensor | None = None
         self._auto_layout = auto_layout and AutoLayout(auto_layout, [bool(span) for span in spans])
         self.at_step(0, 1)
 
@@ -85,9 +86,10 @@ class SubjectRun:
         height, width = self._map_size(query.shape[1])
         if self._auto_layout is None:
             return self._masks.at(height, width, self.active, query.device, query.dtype) if any(self.active) else None
-        length = text_key.shape[1]
-        spans = span_matrix(self._spans, length, length).to(query.device)
-        maps = phrase_maps(query, text_key, heads, spans, height, width)
+        if self._span_matrix is None:
+            length = text_key.shape[1]
+            self._span_matrix = span_matrix(self._spans, length, length).to(query.device)
+        maps = phrase_maps(query, text_key, heads, self._span_matrix, height, width)
         boxes = self._masks.cells(height, width, self.active, query.device)
         cells = self._auto_layout.cells(layer, self._step, maps, boxes)
         if cells is None:
