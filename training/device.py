@@ -1,10 +1,16 @@
-"""Where training computes: the default device, set once per process; arrays and seeds find their way there."""
+"""Where training computes: which worker this is, and the default device, to which arrays and seeds find their way."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor
+
+
+def worker() -> tuple[int, int]:
+    """This process's rank and how many train together."""
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -6,6 +6,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from .device import worker
+
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
@@ -30,7 +32,7 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
         """Update every parameter from its gradient; workers share the orthogonalising and exchange the results."""
-        rank, workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        rank, workers = worker()
         for group in self.param_groups:
             updates = []
             for index, p in enumerate(group["params"]):

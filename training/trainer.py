@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from .device import on_device, seeded
+from .device import on_device, seeded, worker
 from .muon import Muon, split_parameters
 
 
@@ -63,8 +63,7 @@ class Trainer:
                  clip: float = 1.0, threads: int = 1, coarse: Collection[str] = ()) -> None:
         torch.set_num_threads(threads)
         self.name, self.folder, self.modules, self.schedule, self.clip = name, folder, modules, schedule, clip
-        self.rank = dist.get_rank() if dist.is_initialized() else 0
-        self.workers = dist.get_world_size() if dist.is_initialized() else 1
+        self.rank, self.workers = worker()
         self.file, start = folder / f"{name}.pt", folder / f"start_{name}.pt"
         saved = torch.load(self.file, map_location="cpu", weights_only=True) if self.file.exists() else None
         if saved:
@@ -185,7 +184,7 @@ def load_averaged(name: str, folder: Path, modules: nn.ModuleDict) -> None:
 
 def shares(items: Sequence[int]) -> list[int]:
     """This worker's part of what all of them do."""
-    rank, workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    rank, workers = worker()
     return list(items[rank::workers])
 
 

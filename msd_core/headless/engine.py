@@ -139,7 +139,8 @@ class MSDiffusionPipeline:
         run = None
         if embeds is not None and scale != 0:
             phrases = [subject.phrase for subject in embeds.subjects]
-            run = SubjectRun(embeds, scale, cells, guided, auto_layout, self.text.spans(prompt, phrases))
+            spans = self.text.spans(prompt, phrases) if auto_layout is not None else ()
+            run = SubjectRun(embeds, scale, cells, guided, auto_layout, spans)
 
         def after_step(_: Any, step: int, __: Any, tensors: dict) -> dict:
             if run is not None:
