@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from ..msd_core.subject import FITS, Fit, Subject, prepare_views
+from ..msd_core.subject import FITS, MASK_MEANINGS, Fit, MaskIs, Subject, cut_and_fit
 from .types import CATEGORY
 from .types import Subject as SubjectType
 
@@ -22,8 +22,8 @@ class MSDiffusionSubject(io.ComfyNode):
             inputs=[
                 io.Image.Input(
                     "image",
-                    tooltip="Photo of the subject, best cut out from its background. A batch is several views of the "
-                    "same subject.",
+                    tooltip="Photo of the subject, best cut out from its background; an alpha channel cuts it out. A "
+                    "batch is several views of the same subject.",
                 ),
                 io.String.Input(
                     "phrase",
@@ -49,8 +49,8 @@ class MSDiffusionSubject(io.ComfyNode):
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="White where the subject is: cuts it out on black and crops to its bounds. One mask, or "
-                    "one for each view.",
+                    tooltip="Cuts the subject out on black and crops to its bounds; mask_is says what is white in it. "
+                    "One mask, or one for each view.",
                 ),
                 io.Float.Input(
                     "start_percent",
@@ -60,7 +60,7 @@ class MSDiffusionSubject(io.ComfyNode):
                     step=0.01,
                     optional=True,
                     advanced=True,
-                    tooltip="Share of the sampling run after which this subject acts, 0 to 1.",
+                    tooltip="Share of the model's whole noise schedule after which this subject acts, 0 to 1.",
                 ),
                 io.Float.Input(
                     "end_percent",
@@ -70,12 +70,25 @@ class MSDiffusionSubject(io.ComfyNode):
                     step=0.01,
                     optional=True,
                     advanced=True,
-                    tooltip="Share of the sampling run after which this subject no longer acts, 0 to 1.",
+                    tooltip="Share of the model's whole noise schedule after which this subject no longer acts, "
+                    "0 to 1.",
+                ),
+                io.Combo.Input(
+                    "mask_is",
+                    options=list(MASK_MEANINGS),
+                    default="subject",
+                    optional=True,
+                    tooltip="What is white in the mask. subject: painted in the mask editor, or from a segmentation. "
+                    "background: the MASK of Load Image for a transparent picture.",
                 ),
             ],
             outputs=[
                 SubjectType.Output(display_name="subject", tooltip="The subject, for Encode MS-Diffusion Subjects."),
-                io.Image.Output(display_name="preview", tooltip="What the image encoder will see, one image per view."),
+                io.Image.Output(
+                    display_name="preview",
+                    tooltip="What the image encoder will see, one image per view; where the checkerboard shows, it "
+                    "sees black.",
+                ),
             ],
         )
 
@@ -89,6 +102,8 @@ class MSDiffusionSubject(io.ComfyNode):
         mask: torch.Tensor | None = None,
         start_percent: float = 0.0,
         end_percent: float = 1.0,
+        mask_is: MaskIs = "subject",
     ) -> io.NodeOutput:
-        views = prepare_views(image, mask, fit)
-        return io.NodeOutput(Subject(views, phrase.strip(), weight, start_percent, end_percent), views)
+        views = cut_and_fit(image, mask, fit, mask_is)
+        subject = Subject(views.pixels, phrase.strip(), weight, start_percent, end_percent)
+        return io.NodeOutput(subject, views.preview())

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...msd_core.boxes import boxes_from_pixels, parse_boxes
 from ...msd_core.layout import Layout, Region
+from ...msd_core.pictures import mask_planes
 
 
 def build_layout(
@@ -19,7 +20,8 @@ def build_layout(
     Args:
         boxes: the canvas' value, JSON text.
         bounding_boxes: BOUNDING_BOX in pixels; replaces the drawn boxes where linked.
-        masks: MASK `[n, h, w]`, one free-form region each; replaces all boxes where linked, keeping their labels.
+        masks: MASK `[n, h, w]` or `[n, 1, h, w]`, one free-form region each; replaces all boxes where linked, keeping
+            their labels.
 
     Raises:
         ValueError: a bad box or mask, which the message names.
@@ -27,7 +29,7 @@ def build_layout(
     placed = parse_boxes(boxes) if bounding_boxes is None else boxes_from_pixels(bounding_boxes, width, height)
     if masks is None:
         return Layout(width, height, tuple(Region(box) for box in placed))
-    masks = masks[None] if masks.ndim == 2 else masks
+    masks = mask_planes(masks, "The masks input")
     labels = [box.label for box in placed] + [""] * len(masks)
     return Layout(width, height, tuple(
         Region.from_mask(mask, f"Mask {index + 1}", labels[index]) for index, mask in enumerate(masks)

@@ -68,6 +68,30 @@ def test_masks_replace_the_boxes_with_their_bounds_and_keep_the_labels(host):
     assert out["masks"][1].mean().item() == pytest.approx(0.25)
 
 
+@pytest.mark.parametrize("change", [
+    lambda masks: masks[:, None], lambda masks: masks.half(), lambda masks: masks.bool(), lambda masks: masks.byte(),
+], ids=["a channel", "half", "bool", "uint8"])
+def test_masks_of_every_form_make_the_same_layout(host, change):
+    masks = torch.zeros(2, 40, 80)
+    masks[0, 10:20, 20:60] = 1
+    masks[1, ::2, 40:] = 1
+    expected, out = run(host, masks=masks), run(host, masks=change(masks))
+    assert out["layout"] == expected["layout"]
+    assert torch.equal(out["masks"], expected["masks"])
+    assert torch.equal(out["preview"], expected["preview"])
+
+
+@pytest.mark.parametrize("masks, words", [
+    (torch.ones(2, 40, 80) * torch.tensor([1, 255])[:, None, None], "Mask 2 holds values from 255 to 255 but"),
+    (torch.ones(2, 3, 40, 80), r"The masks input has the shape \[2, 3, 40, 80\] but must be"),
+    (torch.zeros(1, 64, 64), "Mask 1 covers nothing .largest value 0,"),
+    (torch.ones(1, 4, 4) / 0, "Mask 1 holds NaN or infinite values"),
+])
+def test_masks_that_make_no_regions_are_refused(host, masks, words):
+    with pytest.raises(ValueError, match=words):
+        run(host, masks=masks)
+
+
 def test_an_empty_layout_is_a_value_like_any_other(host):
     out = run(host, boxes='{"version":1,"boxes":[]}')
     assert out["layout"].regions == ()
