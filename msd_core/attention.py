@@ -48,15 +48,50 @@ class SubjectKeyValues:
             (_with_empty_tokens(key), _with_empty_tokens(value * (value_scale.to(value) * scale)[:, None]))
             for (key, value), scale in zip(projected, layer_scales, strict=True)
         ]
-        self._kept: dict[tuple[torch.device, torch.dtype], list[tuple[Tensor, Tensor]]] = {}
+        self._kept: dict[tuple, list[tuple[Tensor, Tensor]]] = {}
 
-    def at(self, layer: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Keys and values `[frames, L + 8, hidden]` of a layer."""
-        layers = self._kept.get((device, dtype))
+    def at(
+        self, layer: int, device: torch.device, dtype: torch.dtype, images: tuple[int, ...] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Keys and values `[frames, L + 8, hidden]` of a layer.
+
+        Args:
+            images: which images of the latent batch are evaluated, None for all: where each has a frame of its own,
+                only their frames, in this order.
+
+        Raises:
+            ValueError: an image has no frame.
+        """
+        return self._at(device, dtype, images)[layer]
+
+    def _at(
+        self, device: torch.device, dtype: torch.dtype, images: tuple[int, ...] | None = None
+    ) -> list[tuple[Tensor, Tensor]]:
+        key = (device, dtype, images)
+        layers = self._kept.get(key)
         if layers is None:
-            layers = [(key.to(device, dtype), value.to(device, dtype)) for key, value in self._layers]
-            self._kept[device, dtype] = layers
-        return layers[layer]
+            layers = self._kept[key] = self._prepared(*key)
+        return layers
+
+    def _prepared(
+        self, device: torch.device, dtype: torch.dtype, images: tuple[int, ...] | None
+    ) -> list[tuple[Tensor, Tensor]]:
+        if images is None:
+            return [(key.to(device, dtype), value.to(device, dtype)) for key, value in self._layers]
+        layers = self._at(device, dtype)
+        frames = layers[0][0].shape[0]
+        if frames == 1:
+            return layers
+        first, last = min(images), max(images)
+        if not 0 <= first <= last < frames:
+            raise ValueError(
+                f"Images {first + 1} to {last + 1} of the latent batch are evaluated but the embeds hold {frames} "
+                f"frames, one for each image: set its batch size to {frames}."
+            )
+        # A slice costs no memory, and windows of a long batch are mostly slices.
+        together = images == tuple(range(first, last + 1))
+        chosen = slice(first, last + 1) if together else torch.tensor(images, device=device)
+        return [(key[chosen], value[chosen]) for key, value in layers]
 
 
 class RegionMasks:
@@ -69,17 +104,18 @@ class RegionMasks:
         self._masks: dict[tuple, Tensor] = {}
 
     def cells(
-        self, height: int, width: int, active: tuple[bool, ...], device: torch.device, window: Window = WHOLE
+        self, height: int, width: int, active: tuple[bool, ...], device: torch.device,
+        windows: tuple[Window, ...] = (WHOLE,),
     ) -> Tensor:
         """Cells of the subjects, bool `[n, height, width]`, none for the inactive ones.
 
         Args:
-            window: the part of the frame that the feature map shows.
+            windows: the part of the frame that the feature map shows (see `Region.cells`).
         """
-        key = (height, width, active, device, window)
+        key = (height, width, active, device, windows)
         cells = self._cells.get(key)
         if cells is None:
-            cells = region_cells(self._regions, height, width, window) & torch.tensor(active)[:, None, None]
+            cells = region_cells(self._regions, height, width, *windows) & torch.tensor(active)[:, None, None]
             cells = self._cells[key] = cells.to(device)
         return cells
 
@@ -92,13 +128,13 @@ class RegionMasks:
 
     def at(
         self, height: int, width: int, active: tuple[bool, ...], device: torch.device, dtype: torch.dtype,
-        window: Window = WHOLE,
+        windows: tuple[Window, ...] = (WHOLE,),
     ) -> Tensor:
         """The same as an additive mask `[height * width, L + 8]`."""
-        key = (height, width, active, device, dtype, window)
+        key = (height, width, active, device, dtype, windows)
         mask = self._masks.get(key)
         if mask is None:
-            cells = self.cells(height, width, active, device, window)
+            cells = self.cells(height, width, active, device, windows)
             mask = self._masks[key] = token_mask(cells, self._token_counts, dtype)
         return mask
 

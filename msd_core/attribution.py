@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -44,14 +46,23 @@ def subject_shares(
 class MapMean:
     """The mean of maps of several sizes: summed size by size, brought together at the end."""
 
-    def __init__(self) -> None:
-        self._sums: dict[tuple[int, int], tuple[Tensor, int]] = {}
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
+        self._sums: dict[tuple[int, int], Tensor] = {}
+        self._counts: dict[tuple[int, int], list[int]] = {}
 
-    def add(self, maps: Tensor) -> None:
-        """Take in maps `[b, n, h, w]`."""
+    def add(self, maps: Tensor, images: Sequence[int] | None = None) -> None:
+        """Take in maps `[b, n, h, w]` of all images of the batch, or of the given ones."""
         size = tuple(maps.shape[-2:])
-        total, count = self._sums.get(size, (torch.zeros_like(maps), 0))
-        self._sums[size] = total + maps, count + 1
+        if size not in self._sums:
+            self._sums[size] = maps.new_zeros(self._batch, *maps.shape[1:])
+            self._counts[size] = [0] * self._batch
+        if images is None:
+            self._sums[size] += maps
+        for position, image in enumerate(range(self._batch) if images is None else images):
+            self._counts[size][image] += 1
+            if images is not None:
+                self._sums[size][image] += maps[position]
 
     def result(self) -> Tensor | None:
         """The mean at the largest size seen, fp32 `[b, n, h, w]` on the CPU; None if nothing was taken in."""
@@ -60,34 +71,73 @@ class MapMean:
         height, width = max(self._sums)
         total = sum(
             F.interpolate(maps.float(), size=(height, width), mode="bilinear", align_corners=False)
-            for maps, _ in self._sums.values()
-        )
-        return (total / sum(count for _, count in self._sums.values())).cpu()
+            for maps in self._sums.values()
+        ).cpu()
+        counts = torch.tensor(list(self._counts.values())).sum(dim=0).clamp(min=1)
+        return total / counts[:, None, None, None]
 
 
-class Attribution:
-    """What was watched in the latest sampling run.
+class RunMaps:
+    """What is seen in one sampling run while it goes on.
 
     Attributes:
-        phrases: the subjects' phrases, in order.
         text: text attention to each phrase.
         subject: each subject's share.
         regions: the cells in which each subject acted on the last step.
     """
 
-    def __init__(self, phrases: Sequence[str]) -> None:
-        self.phrases = tuple(phrases)
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the run before."""
-        self.text, self.subject, self.regions = MapMean(), MapMean(), MapMean()
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
         self._step: int | None = None
+        self.text, self.subject, self.regions = MapMean(batch), MapMean(batch), MapMean(batch)
 
     def at_step(self, step: int) -> None:
         """Regions are those of the last step; the maps' means run over all steps."""
         if step != self._step:
-            self._step, self.regions = step, MapMean()
+            self._step, self.regions = step, MapMean(self._batch)
+
+
+@dataclass(frozen=True, eq=False)
+class WatchedRun:
+    """What was seen in a sampling run that has ended.
+
+    Attributes:
+        text, subject, regions: as in `RunMaps`, fp32 `[b, n, h, w]` on the CPU; None where nothing was seen.
+        batch: images of the run.
+        size: height and width of its latent.
+        origin: what ran it, as the host tells it, or None.
+    """
+
+    text: Tensor | None
+    subject: Tensor | None
+    regions: Tensor | None
+    batch: int
+    size: tuple[int, int]
+    origin: Any = None
+
+    @classmethod
+    def of(cls, maps: RunMaps, batch: int, size: tuple[int, int], origin: Any = None) -> WatchedRun:
+        """Bring a run's maps together and off the device."""
+        return cls(maps.text.result(), maps.subject.result(), maps.regions.result(), batch, size, origin)
+
+
+class Attribution:
+    """The sampling runs that were watched, the latest last.
+
+    Attributes:
+        phrases: the subjects' phrases, in order.
+        runs: what was seen in each.
+    """
+
+    KEPT = 256
+
+    def __init__(self, phrases: Sequence[str]) -> None:
+        self.phrases = tuple(phrases)
+        self.runs: list[WatchedRun] = []
+
+    def keep(self, run: WatchedRun) -> None:
+        """Add a run; the oldest beyond `KEPT` are forgotten."""
+        self.runs = [*self.runs, run][-self.KEPT :]
 
 
 def readout(shares: Tensor) -> list[float]:

@@ -12,20 +12,19 @@ from torch import Tensor
 EPSILON = 1e-5
 
 
-def span_matrix(spans: Sequence[Sequence[int]], prompt_length: int, context_length: int, copies: int = 1) -> Tensor:
+def span_matrix(spans: Sequence[Sequence[int]], starts: Sequence[int], context_length: int) -> Tensor:
     """What averages attention over each phrase's tokens: `[context_length, n]`, a column of zeros for an absent phrase.
 
     Args:
         spans: token positions of each phrase in the prompt.
-        prompt_length: tokens of the prompt, all windows together.
-        context_length: tokens of the context; those beyond the prompt belong to no phrase.
-        copies: how often the host has repeated the prompt to fit it into a batch; all copies count.
+        starts: where in the context the prompt begins: several times where it is repeated; all count.
+        context_length: tokens of the context; those outside the prompt belong to no phrase.
     """
     matrix = torch.zeros(context_length, len(spans))
     for column, span in enumerate(spans):
-        for position in span:
-            for copy in range(copies):
-                matrix[copy * prompt_length + position, column] = 1 / len(span)
+        for start in starts:
+            for position in span:
+                matrix[start + position, column] = 1 / len(span)
     return matrix
 
 
@@ -117,11 +116,18 @@ class AutoLayout:
     def started(self, step: int) -> bool:
         return step >= self._settings.start_step
 
-    def cells(self, key: Hashable, step: int, maps: Tensor, box_cells: Tensor) -> Tensor | None:
+    def boxes_rule(self, step: int) -> bool:
+        """Whether the boxes rule where nothing is known of the prompt's attention."""
+        return self._settings.boxes_before or self.started(step)
+
+    def cells(
+        self, key: Hashable, images: Sequence[int] | None, step: int, maps: Tensor, box_cells: Tensor
+    ) -> Tensor | None:
         """Take in the maps of one layer and step, and say which cells belong to which subject.
 
         Args:
-            key: what the maps belong to: a layer, and a conditioning where there are several.
+            key: what the maps belong to: a layer, a conditioning, a part of the frame.
+            images: which images of the batch they are of, where not of all: each has a mean of its own.
             step: sampling step, from 1.
             maps: fp32 `[b, n, h, w]`.
             box_cells: bool `[n, h, w]`, the layout's own cells.
@@ -129,8 +135,16 @@ class AutoLayout:
         Returns:
             bool `[b, n, h, w]`; None before the start if no subject acts there.
         """
-        mean = self._means.setdefault(key, RunningMean()).update(step, maps)
+        if images is None:
+            mean = self._mean((key, None), step, maps)
+        else:
+            mean = torch.cat([
+                self._mean((key, image), step, one) for image, one in zip(images, maps.split(1), strict=True)
+            ])
         if not self.started(step):
             return box_cells.expand(maps.shape[0], -1, -1, -1) if self._settings.boxes_before else None
         kept = self._kept_boxes.to(maps.device)[:, None, None]
         return torch.where(kept, box_cells, regions_of(mean, self._settings.threshold))
+
+    def _mean(self, key: Hashable, step: int, maps: Tensor) -> Tensor:
+        return self._means.setdefault(key, RunningMean()).update(step, maps)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .boxes import Box
 from .embeds import SubjectEmbeds, SubjectTokens
-from .layout import Region
+from .layout import WHOLE, Region, Window
 
 Mode = Literal["linear", "slerp"]
 MODES: tuple[Mode, ...] = ("linear", "slerp")
@@ -20,7 +20,7 @@ def blend_embeds(a: SubjectEmbeds, b: SubjectEmbeds, amount: float, mode: Mode, 
     """Subjects between those of a and those of b, pair by pair.
 
     Args:
-        a, b: encoded subjects of the same adapter, as many in both.
+        a, b: encoded subjects of the same adapter, as many in both, of one part of one frame.
         amount: 0 is a, 1 is b, both exactly; unused with several frames.
         mode: `linear`, or `slerp`, which turns each token from a's direction to b's.
         frames: above 1, image k of a latent batch gets step k of `frames` from a to b.
@@ -37,35 +37,79 @@ def blend_embeds(a: SubjectEmbeds, b: SubjectEmbeds, amount: float, mode: Mode, 
         raise ValueError(
             f"embeds_a have {len(a.subjects)} subjects and embeds_b have {len(b.subjects)}: encode as many in both."
         )
+    _check_places(a, b)
     if not 0.0 <= amount <= 1.0:
         raise ValueError(f"The amount is {amount:g} but must be from 0 (a) to 1 (b): clip it.")
     if frames < 1:
         raise ValueError(f"There are {frames} frames but at least 1 is needed: set 1 for a single blend.")
-    amounts = [amount] if frames == 1 else [frame / (frames - 1) for frame in range(frames)]
-    return replace(a, subjects=tuple(
-        _blend_subject(first, second, amounts, mode) for first, second in zip(a.subjects, b.subjects, strict=True)
-    ))
+    pairs = list(zip(a.subjects, b.subjects, strict=True))
+    for first, second in pairs:
+        _check_pair(first, second, frames)
+    if frames > 1:
+        return replace(_nearer(a, b, 0.0), subjects=tuple(_transition(*pair, frames, mode) for pair in pairs))
+    if amount in (0.0, 1.0):
+        return b if amount else a
+    return replace(_nearer(a, b, amount), subjects=tuple(_blend_subject(*pair, amount, mode) for pair in pairs))
 
 
-def _blend_subject(a: SubjectTokens, b: SubjectTokens, amounts: list[float], mode: Mode) -> SubjectTokens:
+def _check_places(a: SubjectEmbeds, b: SubjectEmbeds) -> None:
+    """Raise a ValueError unless both lay their subjects out in one part of one frame."""
+    if any(abs(ours - theirs) > 1e-9 for ours, theirs in zip(a.window, b.window, strict=True)):
+        raise ValueError(
+            f"embeds_a show {_named(a.window)} and embeds_b show {_named(b.window)}: blend first, then crop the blend "
+            "with Crop MS-Diffusion Embeds."
+        )
+    if a.frame and b.frame and a.frame[0] * b.frame[1] != a.frame[1] * b.frame[0]:
+        raise ValueError(
+            f"embeds_a have a layout of {a.frame[0]}x{a.frame[1]} pixels and embeds_b one of "
+            f"{b.frame[0]}x{b.frame[1]}, of another aspect: encode both with layouts of one size."
+        )
+
+
+def _check_pair(a: SubjectTokens, b: SubjectTokens, frames: int) -> None:
+    """Raise a ValueError unless two subjects' tokens can be mixed, and in a transition all else is the same."""
     names = f"{a.phrase!r} and {b.phrase!r}"
     if a.tokens.shape != b.tokens.shape:
         raise ValueError(
             f"{names} have tokens of the shapes {list(a.tokens.shape)} and {list(b.tokens.shape)}: "
             "give both as many views and no blend of their own."
         )
-    if len(amounts) > 1 and (a.region != b.region or a.weight != b.weight):
+    if frames == 1:
+        return
+    if a.tokens.shape[0] > 1:
+        raise ValueError(
+            f"{names} are transitions of {a.tokens.shape[0]} frames already but {frames} frames are asked for: "
+            "set frames to 1 to blend them, or link subjects that are no transition."
+        )
+    if a.region != b.region or a.weight != b.weight:
         raise ValueError(
             f"{names} have different boxes or weights ({a.region.box.edges}, {a.weight:g} and {b.region.box.edges}, "
-            f"{b.weight:g}), which all {len(amounts)} frames would share: encode both with one layout and weight."
+            f"{b.weight:g}), which all {frames} frames would share: encode both with one layout and weight."
         )
-    tokens = torch.cat([_mix(a.tokens, b.tokens, amount, mode) for amount in amounts])
-    if len(amounts) > 1:
-        return replace(a, tokens=tokens)
-    (amount,) = amounts
+    if (a.start, a.end) != (b.start, b.end):
+        raise ValueError(
+            f"{names} act in different parts of the run ({a.start:g} to {a.end:g} and {b.start:g} to {b.end:g}), which "
+            f"all {frames} frames would share: give both one start_percent and end_percent."
+        )
+
+
+def _nearer(a: SubjectEmbeds, b: SubjectEmbeds, amount: float) -> SubjectEmbeds:
+    """The side nearer to a blend; where it doesn't know its frame, with the other side's."""
+    near, far = (a, b) if amount < 0.5 else (b, a)
+    return replace(near, frame=near.frame or far.frame)
+
+
+def _transition(a: SubjectTokens, b: SubjectTokens, frames: int, mode: Mode) -> SubjectTokens:
+    tokens = torch.cat([_mix(a.tokens, b.tokens, frame / (frames - 1), mode) for frame in range(frames)])
+    # Neither name holds for all frames, so neither is looked for in a prompt.
+    phrase = a.phrase if a.phrase == b.phrase else f"{a.phrase} to {b.phrase}"
+    return replace(a, tokens=tokens, phrase=phrase)
+
+
+def _blend_subject(a: SubjectTokens, b: SubjectTokens, amount: float, mode: Mode) -> SubjectTokens:
     nearer = a if amount < 0.5 else b
     return replace(
-        nearer, tokens=tokens, region=_between(a.region, b.region, amount, names),
+        nearer, tokens=_mix(a.tokens, b.tokens, amount, mode), region=_between(a, b, amount, nearer.region),
         weight=_lerp(a.weight, b.weight, amount),
     )
 
@@ -89,14 +133,23 @@ def _slerp(a: Tensor, b: Tensor, amount: float) -> Tensor:
     return torch.where(sine > 1e-4, turned * torch.lerp(*lengths, amount), straight)
 
 
-def _between(a: Region, b: Region, amount: float, names: str) -> Region:
-    if a == b or amount in (0.0, 1.0):
-        return b if amount == 1.0 else a
-    if a.mask is not None or b.mask is not None:
-        raise ValueError(f"{names} have different free-form regions, which can't be blended: give both one layout.")
-    edges = (_lerp(first, second, amount) for first, second in zip(a.box.edges, b.box.edges, strict=True))
-    return Region(Box(*edges, label=a.box.label, color=a.box.color))
+def _between(a: SubjectTokens, b: SubjectTokens, amount: float, nearer: Region) -> Region:
+    if a.region == b.region:
+        return nearer
+    if a.region.mask is not None or b.region.mask is not None:
+        raise ValueError(
+            f"{a.phrase!r} and {b.phrase!r} have different free-form regions, which can't be blended: "
+            "give both one layout."
+        )
+    edges = (_lerp(ours, theirs, amount) for ours, theirs in zip(a.region.box.edges, b.region.box.edges, strict=True))
+    return Region(Box(*edges, label=nearer.box.label, color=nearer.box.color))
+
+
+def _named(window: Window) -> str:
+    if window == WHOLE:
+        return "the whole frame"
+    return f"its part {', '.join(f'{edge:g}' for edge in window)}"
 
 
 def _lerp(a: float, b: float, amount: float) -> float:
-    return b if amount == 1.0 else a + (b - a) * amount
+    return a + (b - a) * amount

@@ -41,11 +41,14 @@ class SubjectEmbeds:
         subjects: the encoded subjects.
         adapter: the adapter that made them and projects them to keys and values, as its host keeps it.
         window: the part of the layout's frame that is sampled: all of it, or a tile.
+        frame: width and height in pixels of the whole frame that the layout was made for, None if unknown. Regions are
+            fractions of it, so what matters is its aspect.
     """
 
     subjects: tuple[SubjectTokens, ...]
     adapter: Any
     window: Window = WHOLE
+    frame: tuple[int, int] | None = None
 
     @property
     def frames(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,11 +10,15 @@ import torch
 from torch import Tensor
 
 from .boxes import Box
+from .pictures import read_masks
 
 Window = tuple[float, float, float, float]
-"""A part of the frame: x0, y0, x1, y1 in fractions of it."""
+"""A part of the frame: x0, y0, x1, y1 in fractions of it. It may reach past the frame, where no subject is."""
 
 WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
+
+# Share of a cell by which arithmetic may miss an edge or a half: far more than float64 does, far less than a pixel.
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +42,15 @@ class Region:
 
     @classmethod
     def from_mask(cls, mask: Tensor, name: str = "the region", label: str = "") -> Region:
-        """Make a region of a mask `[H, W]`: its cells are the mask's, its box the bounds of coverage from half up."""
-        if not torch.isfinite(mask).all():
-            raise ValueError(f"{name} holds NaN or infinite values: redraw it.")
+        """Make a region of a mask `[H, W]`: its cells are the mask's, its box the bounds of coverage from half up.
+
+        Raises:
+            ValueError: more than one mask, values that are no mask's, or nothing covered; `name` says which mask.
+        """
+        planes = read_masks(mask, name)
+        if len(planes) != 1:
+            raise ValueError(f"{name} has {len(planes)} masks but a region has one: make a region of each.")
+        mask = planes[0].detach().clamp(0, 1).cpu()
         inside = mask >= 0.5
         if not inside.any():
             raise ValueError(
@@ -52,16 +63,20 @@ class Region:
             columns[0].item() / width, rows[0].item() / height,
             (columns[-1].item() + 1) / width, (rows[-1].item() + 1) / height, label=label,
         )
-        return cls(box, mask.detach().float().cpu())
+        return cls(box, mask)
 
-    def cells(self, height: int, width: int, window: Window = WHOLE) -> Tensor:
+    def cells(self, height: int, width: int, *windows: Window) -> Tensor:
         """The cells of a `height x width` feature map that lie in the region: bool `[height, width]`.
+
+        Args:
+            windows: what the map shows of the frame, the whole of it if none is given. A view that wraps round the
+                frame's edge is several shifted copies of one window, and a cell shows what any of them shows.
 
         Never empty where the map shows the whole frame; in a window of it the region may have no part.
         """
         if self.mask is None:
-            return box_cells(self.box, height, width, window)
-        return mask_cells(self.mask, height, width, window)
+            return box_cells(self.box, height, width, *windows)
+        return mask_cells(self.mask, height, width, *windows)
 
 
 @dataclass(frozen=True)
@@ -106,30 +121,42 @@ def within(outer: Window, inner: Window) -> Window:
     )
 
 
-def region_cells(regions: Sequence[Region], height: int, width: int, window: Window = WHOLE) -> Tensor:
-    """Stack the cells of several regions: bool `[n, height, width]`."""
+def region_cells(regions: Sequence[Region], height: int, width: int, *windows: Window) -> Tensor:
+    """Stack the cells of several regions (see `Region.cells`): bool `[n, height, width]`."""
     if not regions:
         return torch.zeros((0, height, width), dtype=torch.bool)
-    return torch.stack([region.cells(height, width, window) for region in regions])
+    return torch.stack([region.cells(height, width, *windows) for region in regions])
 
 
-def box_cells(box: Box, height: int, width: int, window: Window = WHOLE) -> Tensor:
+def box_cells(box: Box, height: int, width: int, *windows: Window) -> Tensor:
     """The cells inside a box: `floor(x0 w) <= column < ceil(x1 w)`, rows alike (SPEC 4), at least one.
 
-    The products are taken in fp32, as the released weights' inference does.
+    The products of the whole frame are taken in fp32, as the released weights' inference does. A window on its cell
+    edges shows just these cells; any other shows the cells that the box reaches into.
     """
-    rows = _span(box.y0, box.y1, height, window[1], window[3])
-    columns = _span(box.x0, box.x1, width, window[0], window[2])
-    return rows[:, None] & columns[None, :]
+    cells = torch.zeros((height, width), dtype=torch.bool)
+    for window in windows or (WHOLE,):
+        rows = _span(box.y0, box.y1, height, window[1], window[3])
+        columns = _span(box.x0, box.x1, width, window[0], window[2])
+        cells |= rows[:, None] & columns[None, :]
+    return cells
 
 
-def mask_cells(mask: Tensor, height: int, width: int, window: Window = WHOLE) -> Tensor:
-    """The cells at least half covered by a mask `[H, W]`; if none of the whole frame is, the one covered most."""
-    coverage = area_average(mask, height, width, window)
-    # Half coverage in exact arithmetic must not fall below half by rounding.
-    cells = coverage >= 0.5 - 1e-6
-    if window == WHOLE and not cells.any():
-        cells.view(-1)[coverage.argmax()] = True
+def mask_cells(mask: Tensor, height: int, width: int, *windows: Window) -> Tensor:
+    """The cells at least half covered by a mask `[H, W]`; if none in the whole frame is, the one covered most.
+
+    What lies outside the frame counts as not covered.
+    """
+    windows = windows or (WHOLE,)
+    coverage = sum(area_average(mask, height, width, window) for window in windows)
+    cells = coverage >= 0.5 - ROUNDING
+    if cells.any() or not coverage.any():
+        return cells
+    # Of the whole frame the fullest cell may lie outside the windows, and wrapped ones may show it from either side.
+    fullest = [_fullest_cell(mask, height, width, window) for window in windows]
+    for share, row, column in fullest:
+        if share == max(fullest)[0] and 0 <= row < height and 0 <= column < width:
+            cells[row, column] = True
     return cells
 
 
@@ -141,22 +168,60 @@ def area_average(image: Tensor, height: int, width: int, window: Window = WHOLE)
     return rows @ image @ columns.T
 
 
+def _fullest_cell(mask: Tensor, height: int, width: int, window: Window) -> tuple[float, int, int]:
+    """Of a window's cells continued over the frame, the one a mask covers most: its share, row and column."""
+    rows, y0, y1, top = _continued(height, window[1], window[3])
+    columns, x0, x1, left = _continued(width, window[0], window[2])
+    coverage = area_average(mask, rows, columns, (x0, y0, x1, y1))
+    row, column = divmod(int(coverage.argmax()), columns)
+    return float(coverage[row, column]), row - top, column - left
+
+
+def _continued(size: int, low: float, high: float) -> tuple[int, float, float, int]:
+    """A window's cells continued over the frame along one axis: how many, from where, to where, how many before it."""
+    count, before, aligned = _frame_in_cells(size, low, high)
+    if aligned:
+        return int(count), 0.0, 1.0, int(before)
+    first, last = math.floor(-before), math.ceil(count - before)
+    return last - first, low + first / count, low + last / count, -first
+
+
+def _frame_in_cells(size: int, low: float, high: float) -> tuple[float, float, bool]:
+    """The frame measured in a window's cells along one axis: how many it has, how many of them lie before the window,
+    and whether the window lies on its cell edges; then both are whole numbers.
+    """
+    count = size / (high - low)
+    before = low * count
+    if max(abs(count - round(count)), abs(before - round(before))) < ROUNDING:
+        return float(round(count)), float(round(before)), True
+    return count, before, False
+
+
 def _span(start: float, end: float, size: int, low: float, high: float) -> Tensor:
-    edges = torch.tensor([start, end], dtype=torch.float32)
-    if (low, high) != (0.0, 1.0):
-        edges = (edges - low) / (high - low)
-        if edges[1] <= 0 or edges[0] >= 1:
-            return torch.zeros(size, dtype=torch.bool)
-    edges = edges * size
-    first = edges[0].floor().clamp(max=size - 1)
-    last = torch.maximum(edges[1].ceil(), first + 1)
+    count, before, aligned = _frame_in_cells(size, low, high)
+    if aligned:
+        edges = torch.tensor([start, end], dtype=torch.float32) * count
+        first = edges[0].floor().clamp(max=count - 1)
+        last = torch.maximum(edges[1].ceil(), first + 1)
+        cells = torch.arange(size) + int(before)
+        return (cells >= first) & (cells < last)
+    start, end = start * count - before, end * count - before
+    first, last = math.floor(start + ROUNDING), math.ceil(end - ROUNDING)
+    if last <= first:
+        first = math.floor((start + end) / 2)
+        last = first + 1
     cells = torch.arange(size)
     return (cells >= first) & (cells < last)
 
 
 def _overlaps(source: int, target: int, low: float, high: float) -> Tensor:
-    """Share of each target cell that each source cell covers: float64 `[target, source]`, rows sum to 1."""
-    edges = (low + (high - low) * torch.arange(target + 1, dtype=torch.float64) / target) * source
+    """Share of each target cell that each source cell covers: float64 `[target, source]`.
+
+    Rows sum to 1; where the target reaches past the frame, to the part inside it.
+    """
+    count, before, _ = _frame_in_cells(target, low, high)
+    cells = torch.arange(target + 1, dtype=torch.float64)
+    edges = (cells + before) / count * source
     start, end = edges[:-1, None], edges[1:, None]
     cell = torch.arange(source, dtype=torch.float64)[None, :]
     return (torch.minimum(end, cell + 1) - torch.maximum(start, cell)).clamp(min=0) / (end - start)

@@ -41,7 +41,8 @@ class MSDiffusionApply(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Share of the sampling run after which the subjects act, 0 to 1.",
+                    tooltip="Share of the model's whole noise schedule after which the subjects act, 0 to 1. No share "
+                    "of the steps: a run with denoise below 1 walks the last part of the schedule only.",
                 ),
                 io.Float.Input(
                     "end_percent",
@@ -49,7 +50,8 @@ class MSDiffusionApply(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Share of the sampling run after which they no longer act, 0 to 1.",
+                    tooltip="Share of the model's whole noise schedule after which they no longer act, 0 to 1. At "
+                    "denoise 0.3 an end of 0.5 is behind the run already.",
                 ),
                 AutoLayout.Input(
                     "auto_layout",

@@ -12,6 +12,7 @@ from ..msd_core.embeds import SubjectEmbeds
 from .host.heat_map import SOURCES, draw_attribution
 from .host.patch import watch_subjects
 from .host.text import Prompt
+from .host.watched import Place, run_of
 from .types import CATEGORY, Embeds
 from .types import Attribution as AttributionType
 
@@ -30,10 +31,10 @@ class MSDiffusionAttribution(io.ComfyNode):
             search_aliases=["heat map", "attention map", "daam"],
             inputs=[
                 io.Model.Input("model", tooltip="The model to sample with, from Apply MS-Diffusion."),
-                Embeds.Input("embeds", tooltip="The same embeds that were applied."),
+                Embeds.Input("embeds", tooltip="The same embeds that are applied."),
                 io.Clip.Input("clip", tooltip="The CLIP that encodes the positive prompt."),
                 io.String.Input(
-                    "prompt", multiline=True, default="", tooltip="The positive prompt, word for word."
+                    "prompt", multiline=True, default="", tooltip="The positive prompt, word for word, weights too."
                 ),
             ],
             outputs=[
@@ -42,6 +43,8 @@ class MSDiffusionAttribution(io.ComfyNode):
                     display_name="attribution", tooltip="What is seen, for MS-Diffusion Attribution Maps."
                 ),
             ],
+            # Each Watch node has runs of its own, also beside another with the same inputs.
+            not_idempotent=True,
         )
 
     @classmethod
@@ -56,12 +59,14 @@ class MSDiffusionAttributionMaps(io.ComfyNode):
             node_id="MSDiffusionAttributionMaps",
             display_name="MS-Diffusion Attribution Maps",
             category=CATEGORY,
-            description="Draws what a watched run has shown, as heat maps over its images.",
+            description="Draws what a watched run has shown, as heat maps over the images that it made.",
             search_aliases=["heat map", "attention map", "subject regions"],
             inputs=[
                 AttributionType.Input("attribution", tooltip="From Watch MS-Diffusion Attribution."),
                 io.Image.Input(
-                    "images", tooltip="The decoded result of the watched run, so that this node runs after it."
+                    "images",
+                    tooltip="The decoded result of the watched run: it tells which run is drawn, and makes this node "
+                    "run after it.",
                 ),
                 io.Combo.Input(
                     "source",
@@ -82,9 +87,11 @@ class MSDiffusionAttributionMaps(io.ComfyNode):
                     "above half of its range. Fits the layout's masks input.",
                 ),
             ],
-            not_idempotent=True,
+            hidden=[io.Hidden.dynprompt, io.Hidden.unique_id],
         )
 
     @classmethod
     def execute(cls, attribution: Attribution, images: torch.Tensor, source: str) -> io.NodeOutput:
-        return io.NodeOutput(*draw_attribution(attribution, images, source))
+        place = Place(cls.hidden.dynprompt, cls.hidden.unique_id) if cls.hidden else None
+        run = run_of(attribution, images.shape[0], place)
+        return io.NodeOutput(*draw_attribution(run, attribution.phrases, images, source))

@@ -25,12 +25,13 @@ class MSDiffusionAutoLayout(io.ComfyNode):
             ),
             search_aliases=["pseudo layout", "no boxes", "layout from attention"],
             inputs=[
-                io.Clip.Input("clip", tooltip="The CLIP that encodes the positive prompt."),
+                io.Clip.Input("clip", tooltip="The CLIP that encodes the positive prompt, the very same."),
                 io.String.Input(
                     "prompt",
                     multiline=True,
                     default="",
-                    tooltip="The positive prompt, word for word. Weights and embeddings are understood.",
+                    tooltip="The positive prompt, word for word, weights and embeddings too: its tokens are compared "
+                    "with those that are sampled.",
                 ),
                 io.Float.Input(
                     "threshold",
@@ -46,7 +47,7 @@ class MSDiffusionAutoLayout(io.ComfyNode):
                     default=5,
                     min=1,
                     max=10000,
-                    tooltip="First sampling step on which the prompt's attention rules, counted from 1.",
+                    tooltip="First sampling step of the run on which the prompt's attention rules, counted from 1.",
                 ),
                 io.Combo.Input(
                     "before_start",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -184,6 +185,38 @@ def box_cells(box: Tensor | Sequence[float], h: int, w: int) -> Tensor:
 def boxes_cells(boxes: Tensor | Sequence[Sequence[float]], h: int, w: int) -> Tensor:
     """`box_cells` of every subject: [n, 4] -> bool [n, h, w]."""
     return torch.stack([box_cells(box, h, w) for box in boxes])
+
+
+def window_box_cells(box: Sequence[Fraction], h: int, w: int, window: Sequence[Fraction]) -> Tensor:
+    """Cells of an h x w map of a window of the frame that a box reaches into, in exact fractions: -> bool [h, w]."""
+    x0, y0, x1, y1 = box
+    left, top, right, bottom = window
+    cells = torch.zeros(h, w, dtype=torch.bool)
+    for r in range(h):
+        cell_top, cell_bottom = (top + (bottom - top) * Fraction(edge, h) for edge in (r, r + 1))
+        for c in range(w):
+            cell_left, cell_right = (left + (right - left) * Fraction(edge, w) for edge in (c, c + 1))
+            cells[r, c] = min(x1, cell_right) > max(x0, cell_left) and min(y1, cell_bottom) > max(y0, cell_top)
+    return cells
+
+
+def window_coverage(mask: Tensor, h: int, w: int, window: Sequence[float]) -> Tensor:
+    """Share of each cell of an h x w map of a window that a mask [H, W] of the frame covers: -> [h, w].
+
+    What lies outside the frame is not covered.
+    """
+    left, top, right, bottom = window
+    rows, columns = mask.shape
+    coverage = torch.zeros(h, w, dtype=torch.float64)
+    for r in range(h):
+        for c in range(w):
+            y0, y1 = ((top + (bottom - top) * edge / h) * rows for edge in (r, r + 1))
+            x0, x1 = ((left + (right - left) * edge / w) * columns for edge in (c, c + 1))
+            for y in range(max(math.floor(y0), 0), min(math.ceil(y1), rows)):
+                for x in range(max(math.floor(x0), 0), min(math.ceil(x1), columns)):
+                    area = (min(y1, y + 1) - max(y0, y)) * (min(x1, x + 1) - max(x0, x))
+                    coverage[r, c] += float(mask[y, x]) * area / ((y1 - y0) * (x1 - x0))
+    return coverage
 
 
 def masked_attention(

@@ -49,7 +49,7 @@ def encode_subjects(
         encoded.append(SubjectTokens(
             tokens.flatten(0, 1)[None], region, subject.phrase, subject.weight, subject.start, subject.end
         ))
-    return SubjectEmbeds(tuple(encoded), adapter)
+    return SubjectEmbeds(tuple(encoded), adapter, frame=(layout.width, layout.height))
 
 
 def check_counts(layout: Layout, subjects: Sequence[Subject]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ...msd_core.attribution import Attribution, readout
+from ...msd_core.attribution import WatchedRun, readout
 
 SOURCES = ("subject", "text")
 
@@ -16,11 +18,14 @@ SOURCES = ("subject", "text")
 COLORS = torch.tensor([(13, 8, 60), (86, 15, 120), (187, 55, 84), (249, 142, 9), (252, 255, 164)]) / 255
 
 
-def draw_attribution(attribution: Attribution, images: Tensor, source: str) -> tuple[Tensor, Tensor]:
-    """Heat maps of the latest watched run.
+def draw_attribution(
+    run: WatchedRun, phrases: Sequence[str], images: Tensor, source: str
+) -> tuple[Tensor, Tensor]:
+    """Heat maps of a watched run.
 
     Args:
-        attribution: what was seen.
+        run: what was seen.
+        phrases: the subjects' phrases, in order.
         images: IMAGE `[b, h, w, 3]`, the run's result.
         source: `subject` or `text`.
 
@@ -28,21 +33,16 @@ def draw_attribution(attribution: Attribution, images: Tensor, source: str) -> t
         IMAGE `[b * n, h, w, 3]` and MASK `[b * n, h, w]`, image by image, each subject in turn.
 
     Raises:
-        ValueError: nothing was seen, or another number of images than the run had.
+        ValueError: nothing was seen.
     """
-    means = attribution.subject if source == "subject" else attribution.text
-    maps = means.result()
+    maps = run.subject if source == "subject" else run.text
     if maps is None:
         raise ValueError(
             f"The watched run has no {source} maps but they are to be drawn: put the Watch node's model into the "
-            "sampler and apply subjects to it."
+            "sampler, apply subjects to it, and sample whole frames."
         )
     count, height, width = images.shape[0], images.shape[1], images.shape[2]
-    if maps.shape[0] != count:
-        raise ValueError(
-            f"The watched run made {maps.shape[0]} images but {count} are linked: link that run's decoded result."
-        )
-    regions = attribution.regions.result() if source == "subject" else None
+    regions = run.regions if source == "subject" else None
     low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
     heat = (maps - low) / (high - low).clamp(min=1e-12)
     heat, regions = (_resize(x, height, width) for x in (heat, heat if regions is None else regions))
@@ -51,7 +51,7 @@ def draw_attribution(attribution: Attribution, images: Tensor, source: str) -> t
     pictures = [
         _draw(images[image, ..., :3].cpu().float(), heat[image, subject], _caption(phrase, shares[subject], source))
         for image in range(count)
-        for subject, phrase in enumerate(attribution.phrases)
+        for subject, phrase in enumerate(phrases)
     ]
     return torch.stack(pictures), masks.flatten(0, 1)
 

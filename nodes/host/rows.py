@@ -1,16 +1,57 @@
-"""Rows: which rows of a batch belong to the conditional side of guidance and so see the subjects.
+"""Rows: which conditioning, which images and which part of the frame each row of a batch belongs to.
 
-The host runs several conditionings as one batch of equal chunks and lists, for each chunk, which of them it is.
-Attention couple repeats chunks for its regions and lists them in a key of its own, or edits the host's list in place.
+The host runs several conditionings as one batch and lists them; couples repeat rows, tiled samplers stack tiles,
+context windows take some of the images. Rows are explained from what is known of each, never divided.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from ...msd_core.layout import WHOLE, Window, within
+from .place import TilePlace, place_tiles
 
 CHUNKS = "cond_or_uncond"
 COUPLED_CHUNKS = ("cond_or_uncond_couple", "cond_or_uncond_hook_couple")
+
+COUPLES = "the attention couples of ComfyUI-ppm, comfyui-tooling-nodes and comfyui-prompt-control list theirs"
+
+
+class Key(NamedTuple):
+    """What rows are of; everything that a run remembers of them is remembered under it.
+
+    Attributes:
+        conditioning: the guider's role of it, or its place in the evaluation.
+        entry: the entry's text, and which of the entries with that text that act at the same time.
+        part: the part of the frame, as windows of it, or what stands for a part whose place is unknown.
+    """
+
+    conditioning: Any
+    entry: tuple[int, int]
+    part: tuple
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive rows of one conditional entry: a latent batch, or a tile of one.
+
+    Attributes:
+        rows: where they stand in the model call's batch.
+        key: what they are of.
+        windows: the part of the latent that they show (see `layout.region_cells`).
+        images: which images of the run's batch, or None for all.
+        position: where in the host's list of chunks its conditioning stands, tile by tile.
+    """
+
+    rows: slice
+    key: Key
+    windows: tuple[Window, ...]
+    images: tuple[int, ...] | None
+    position: int
 
 
 def conditional_flags(roles: Mapping[str, Any], conditionings: Sequence[Any]) -> tuple[bool, ...]:
@@ -21,65 +62,161 @@ def conditional_flags(roles: Mapping[str, Any], conditionings: Sequence[Any]) ->
             "empty_negative_prompt". All are conditional but those with "negative" in their role's name.
         conditionings: those being evaluated, in the order that the chunks' indices count.
 
-    A conditioning that is none of the guider's follows the host's convention: the first is conditional.
+    Raises:
+        ValueError: a conditioning is none of the guider's.
     """
-    return tuple(_is_conditional(roles, conditioning, index) for index, conditioning in enumerate(conditionings))
+    return tuple("negative" not in role for role in conditioning_roles(roles, conditionings))
 
 
-class Chunk(NamedTuple):
-    """The rows of one conditional conditioning: one latent batch."""
-
-    rows: slice
-    uuid: Any
+def conditioning_roles(roles: Mapping[str, Any], conditionings: Sequence[Any]) -> tuple[str, ...]:
+    """The guider's role of each conditioning of a model evaluation (see `conditional_flags`); "negative" for none."""
+    return tuple(_role(roles, conditioning, place) for place, conditioning in enumerate(conditionings))
 
 
-def conditional_chunks(
-    options: Mapping[str, Any], flags: Sequence[bool] | None, rows: int, batch: int
-) -> list[Chunk]:
-    """The rows that see the subjects, one chunk per conditioning.
+class Listed(NamedTuple):
+    """One conditioning entry as a model call lists it: what `explain_rows` needs to know of it.
+
+    Attributes:
+        conditional: whether its rows see the subjects.
+        conditioning, entry: as in `Key`.
+        window: the part of the evaluation's latent that it shows.
+        source: those latents, `[batch, 4, h, w]`.
+    """
+
+    conditional: bool
+    conditioning: Any
+    entry: tuple[int, int]
+    window: Window
+    source: Tensor
+
+
+def explain_rows(
+    listed: Sequence[Listed], rows: int, shown: tuple[Window, ...], images: tuple[int, ...] | None,
+    latents: Tensor | None, ordinal: int,
+) -> tuple[tuple[Chunk, ...], bool]:
+    """The conditional rows of a model call.
+
+    Args:
+        listed: the entries of the call, in the host's order.
+        rows: rows of the UNet's input.
+        shown: the part of the run's latent that the evaluation shows.
+        images: which images of the run's batch it shows, or None for all.
+        latents: the UNet's input `[rows, 4, h, w]`, or None where it isn't known.
+        ordinal: which call of this evaluation it is, to tell tiles apart whose place can't be found.
+
+    Returns:
+        The chunks in the order of their rows, and whether they show tiles of unknown place.
+
+    Raises:
+        ValueError: nothing that is known explains the rows.
+    """
+    source = listed[0].source
+    batch = source.shape[0]
+    tiles, rest = divmod(rows, len(listed) * batch)
+    cut = latents is not None and latents.shape[-2:] != source.shape[-2:]
+    if rest or not tiles or (tiles > 1 and not cut):
+        raise ValueError(
+            f"The model is given {rows} rows for {len(listed)} conditionings of {batch} latents: a wrapper of another "
+            "pack repeats or drops rows in a way that MS-Diffusion can't follow, take it off."
+        )
+    places = place_tiles(latents, [entry.source for entry in listed], tiles) if cut else None
+    if cut and places is None and tiles > 1:
+        raise ValueError(
+            f"The model is given {rows} rows of {latents.shape[-1]}x{latents.shape[-2]} for {len(listed)} "
+            f"conditionings of {batch} latents of {source.shape[-1]}x{source.shape[-2]}, and they are no tiles of "
+            "these: set the tiled sampler's tile batch size to 1."
+        )
+    order = places or [TilePlace(position, (WHOLE,)) for position in range(len(listed))]
+    chunks = []
+    for number, place in enumerate(order):
+        entry = listed[place.entry]
+        if not entry.conditional:
+            continue
+        windows = compose(compose(shown, (entry.window,)), place.windows)
+        part = ("tile", ordinal, tuple(latents.shape[-2:])) if cut and places is None else windows
+        key = Key(entry.conditioning, entry.entry, part)
+        chunks.append(Chunk(slice(number * batch, (number + 1) * batch), key, windows, images, number))
+    return tuple(chunks), cut and places is None
+
+
+def coupled_rows(options: Mapping[str, Any], listed: Sequence[int], rows: int, call_rows: int) -> list[list[slice]]:
+    """Where a couple has put the rows of each of the host's chunks: for each chunk, one slice per region.
 
     Args:
         options: the host's `extra_options` of an attention call.
-        flags: from `conditional_flags`, or None where the evaluation was not announced: then conditioning 0 is
-            conditional and 1 is not.
+        listed: the call's own list of conditionings.
         rows: rows of the attention's queries.
-        batch: rows of one chunk, the number of latents.
+        call_rows: rows of the UNet's input.
 
     Raises:
-        ValueError: the rows can't be explained by the list of chunks.
+        ValueError: no list explains the rows.
     """
-    plain = options.get(CHUNKS, [0])
-    chunks = next((options[key] for key in COUPLED_CHUNKS if options.get(key)), None) or plain
-    if len(chunks) * batch != rows:
+    batch = call_rows // len(listed)
+    announced = next((options[key] for key in COUPLED_CHUNKS if options.get(key)), None) or options.get(CHUNKS, [0])
+    repeats = _repeats(listed, announced) if len(announced) * batch == rows else None
+    if repeats is None:
         raise ValueError(
-            f"The attention has {rows} rows but {len(chunks)} conditionings of {batch} latents are listed: "
-            "a model patch repeats rows in a way that MS-Diffusion can't follow, remove it."
+            f"The attention has {rows} rows but {len(announced)} conditionings of {batch} latents are listed: a patch "
+            "repeats rows without listing them (cgem156's Attention Couple, or a couple under a tiled sampler that "
+            f"stacks tiles): {COUPLES}, and stacked tiles end with a tile batch size of 1."
         )
-    known = (True, False) if flags is None else flags
-    unknown = [index for index in chunks if not 0 <= index < len(known)]
-    if unknown:
-        raise ValueError(
-            f"The attention has rows of conditioning {unknown[0]} but {len(known)} conditionings are known: "
-            "use a guider that lists its conditionings."
-        )
-    uuids = options.get("uuids", ())
-    if len(uuids) != len(chunks):
-        uuids = [None] * len(chunks)
-    return [
-        Chunk(slice(position * batch, (position + 1) * batch), uuid)
-        for position, (index, uuid) in enumerate(zip(chunks, uuids, strict=True))
-        if known[index]
-    ]
+    slices, start = [], 0
+    for count in repeats:
+        slices.append([slice(start + k * batch, start + (k + 1) * batch) for k in range(count)])
+        start += count * batch
+    return slices
 
 
-def _is_conditional(roles: Mapping[str, Any], conditioning: Any, index: int) -> bool:
+def compose(outer: tuple[Window, ...], inner: tuple[Window, ...]) -> tuple[Window, ...]:
+    """Windows of windows, in fractions of the whole frame.
+
+    Raises:
+        ValueError: the inner ones wrap round the edges of an outer one that is only a part of the frame.
+    """
+    if len(inner) > 1 and outer != (WHOLE,):
+        raise ValueError(
+            f"Tiles wrap round the edges of a part {outer[0]} of the frame, where MS-Diffusion can follow them only "
+            "round the whole frame: use a tiled sampler that does not shift its tiles."
+        )
+    if inner == (WHOLE,):
+        return outer
+    return tuple(within(window, part) for window in outer for part in inner)
+
+
+def _repeats(listed: Sequence[int], announced: Sequence[int]) -> list[int] | None:
+    """How often each listed conditioning is repeated in the announced list; None where it isn't a list of repeats.
+
+    Couples know two kinds of conditionings, 1 and all others, and announce the others as 0.
+    """
+    listed, announced = ([int(index == 1) for index in indices] for indices in (listed, announced))
+    repeats, at = [], 0
+    for place, index in enumerate(listed):
+        # Equal neighbours share what is announced of them evenly.
+        same = next((k for k, other in enumerate(listed[place:]) if other != index), len(listed) - place)
+        run = next((k for k, other in enumerate(announced[at:]) if other != index), len(announced) - at)
+        if not run or run % same:
+            return None
+        repeats.append(run // same)
+        at += run // same
+    return repeats if at == len(announced) else None
+
+
+def _role(roles: Mapping[str, Any], conditioning: Any, place: int) -> str:
+    if not conditioning:
+        return "negative"
     # A guider hands its own lists on, so identity tells the role; copies keep their entries' ids.
     for role, candidate in roles.items():
         if candidate is conditioning:
-            return "negative" not in role
+            return role
     ids = _ids(conditioning)
-    owners = [role for role, candidate in roles.items() if ids and ids <= _ids(candidate)]
-    return "negative" not in owners[0] if len(owners) == 1 else index == 0
+    for fits in (lambda own: ids == own, lambda own: ids and ids <= own):
+        owners = [role for role, candidate in roles.items() if fits(_ids(candidate))]
+        if len(owners) == 1:
+            return owners[0]
+    raise ValueError(
+        f"Conditioning {place} of an evaluation is none of the guider's ({', '.join(roles)}), so it can't be told "
+        "whether the subjects belong to it: take off the patch that evaluates conditionings of its own."
+    )
 
 
 def _ids(conditioning: Any) -> set:

@@ -1,60 +1,44 @@
-"""One sampling run with subjects: what was asked for, what the run keeps, and what one call of the UNet does.
+"""One sampling run with subjects: what was asked for, and what the run keeps.
 
-    Patch           what the nodes have asked for: immutable, rides on the model
-    SamplingRun     what one run keeps: keys and values, masks, which step it is at
-    Evaluation      what one evaluation of all conditionings knows: which are conditional, which part they show
-    ModelCall       what one call of the UNet knows, and what its attentions ask of it
+    Patch           what the nodes have asked for: immutable, rides on the model, is the host's wrappers itself
+    SamplingRun     what one run keeps: keys and values, masks, means, which step it is at
 
-A run lives in the run's own copy of the model options and is gone with it, however the run ends.
+A run is found by the patch that rides on the options it is asked with, or it is not there. What lives for one call is
+in `call`.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
-from comfy.ldm.modules.attention import optimized_attention
+import torch
+from comfy_execution.utils import get_executing_context
 from torch import Tensor
 
-from ...msd_core.attention import RegionMasks, attend_to_subjects, token_mask
-from ...msd_core.attribution import Attribution, subject_shares
-from ...msd_core.auto_layout import AutoLayout, AutoLayoutSettings, phrase_maps, span_matrix
+from ...msd_core.attention import RegionMasks
+from ...msd_core.attribution import Attribution, RunMaps, WatchedRun
+from ...msd_core.auto_layout import AutoLayout, AutoLayoutSettings, span_matrix
 from ...msd_core.embeds import SubjectEmbeds
-from ...msd_core.layout import WHOLE, Window, within
-from .rows import CHUNKS, Chunk, conditional_chunks, conditional_flags
-from .steps import StepCounter, looks_ahead
-
-logger = logging.getLogger("MS-Diffusion")
-
-RUN = "msdiffusion_run"
-EVALUATION = "msdiffusion_evaluation"
-CALL = "msdiffusion_call"
-
-
-@dataclass(frozen=True)
-class PhraseSpans:
-    """Where in the prompt each subject's phrase stands.
-
-    Attributes:
-        spans: token positions per subject, empty for an absent phrase.
-        prompt_length: tokens of the prompt, all windows together.
-    """
-
-    spans: tuple[tuple[int, ...], ...]
-    prompt_length: int
+from ...msd_core.layout import Window
+from .account import RunAccount
+from .call import CALL, EVALUATION, Evaluation, ModelCall
+from .refusals import refuse_guider
+from .rows import compose
+from .slot import uncover_blocks
+from .steps import StepCounter
+from .text import PromptPhrases
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Application:
     """Subjects applied to a model.
 
     Attributes:
         embeds: the encoded subjects.
         scale: factor on what they add.
-        start, end: the share of the run in which they act.
+        start, end: the share of the model's noise schedule in which they act.
         layer_scales: factor for each of the adapter's layers.
         model_sampling: the model's own noise schedule when applied.
         auto_layout: settings and phrases of auto layout, or None.
@@ -66,45 +50,81 @@ class Application:
     end: float
     layer_scales: tuple[float, ...]
     model_sampling: Any
-    auto_layout: tuple[AutoLayoutSettings, PhraseSpans] | None = None
+    auto_layout: tuple[AutoLayoutSettings, PromptPhrases] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Watch:
-    """Subjects being watched: where the maps go, and where the phrases stand."""
+    """Subjects being watched: the embeds, where the maps go, and where the phrases stand."""
 
+    embeds: SubjectEmbeds
     attribution: Attribution
-    phrases: PhraseSpans
+    phrases: PromptPhrases
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Patch:
-    """What rides on a model: subjects applied, subjects watched, or both; and the host's wrappers that serve them."""
+    """What rides on a model: subjects applied, subjects watched, or both; and the host's wrappers that serve them.
 
+    Attributes:
+        layers: cross-attentions of the model.
+    """
+
+    layers: int
     application: Application | None = None
     watch: Watch | None = None
 
+    def __deepcopy__(self, memo: dict) -> Patch:
+        return self
+
+    @property
+    def run(self) -> SamplingRun | None:
+        """The run that is going on with this patch."""
+        return _RUNNING.get(self)
+
     def call(self, options: Mapping[str, Any], rows: int) -> ModelCall:
-        """The model call that an attention belongs to; one made without a sampler becomes a run of its own."""
+        """The model call that an attention belongs to.
+
+        Args:
+            options: the host's `extra_options`.
+            rows: rows of the attention's queries.
+
+        Raises:
+            ValueError: the attention is called outside of everything that is known.
+        """
         call = options.get(CALL)
-        return call if call is not None else ModelCall.begin(SamplingRun(self), options, rows)
+        if call is None or call.run.patch is not self:
+            call = self._evaluation(options).call(options, rows)
+        return call
 
     def outer_sample(self, executor: Callable, noise: Tensor, latent_image: Tensor, sampler: Any, sigmas: Tensor,
                      *args: Any, **kwargs: Any) -> Any:
-        """One sampling run, before the UNet is loaded: the adapter has the device to itself."""
+        """One sampling run, before the UNet is loaded: the adapter has the device to itself.
+
+        Raises:
+            ValueError: a sampler that can't be followed, a batch that is not the embeds', a prompt that is not sampled.
+        """
         guider = executor.class_obj
-        options = guider.model_options["transformer_options"]
-        options[RUN] = SamplingRun(self, guider, StepCounter(sigmas.tolist(), looks_ahead(sampler)), noise.shape[-2:])
-        if self.watch is not None:
-            self.watch.attribution.reset()
+        refuse_guider(guider)
+        uncover_blocks(guider.model_options["transformer_options"].get("patches_replace", {}).get("attn2", {}))
+        sampling = guider.model_patcher.get_model_object("model_sampling")
+        size = noise.shape[0], *noise.shape[-2:]
+        run = SamplingRun(self, sampling, guider, size, StepCounter(sigmas.tolist(), sampler), sigmas.tolist())
+        outer, _RUNNING[self] = self.run, run
         try:
-            return executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
+            run.check(guider.conds)
+            result = executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
+            run.end()
+            return result
         finally:
-            del options[RUN]
+            if outer is None:
+                del _RUNNING[self]
+            else:
+                _RUNNING[self] = outer
 
     def predict_noise(self, executor: Callable, x: Tensor, timestep: Tensor, *args: Any, **kwargs: Any) -> Any:
         """One evaluation by the sampler, which may take several calls."""
-        run = executor.class_obj.model_options["transformer_options"].get(RUN)
+        run = self.run
         if run is not None and run.counts_steps:
             run.step = run.steps.evaluation(float(timestep.flatten()[0]))
         return executor(x, timestep, *args, **kwargs)
@@ -113,270 +133,184 @@ class Patch:
         self, executor: Callable, model: Any, conds: Sequence[Any], x_in: Tensor, timestep: Tensor, model_options: dict
     ) -> Any:
         """One evaluation of all conditionings: tell which of them are conditional and what part each shows."""
-        options = model_options["transformer_options"]
-        run = options.get(RUN)
-        if run is not None:
-            evaluation = Evaluation.of(run, conds, x_in.shape[-2:])
-            model_options = {**model_options, "transformer_options": {**options, EVALUATION: evaluation}}
-        return executor(model, conds, x_in, timestep, model_options)
+        run = self.run
+        if run is None:
+            raise ValueError(
+                "The model is evaluated outside of a sampling run, so it can't be told which conditionings are "
+                "positive: use a sampler that samples with a guider, or the model from before Apply MS-Diffusion."
+            )
+        evaluation = Evaluation(run, conds, x_in)
+        options = self._reading_texts({**model_options["transformer_options"], EVALUATION: evaluation}, run)
+        outer, run.evaluation = run.evaluation, evaluation
+        try:
+            return executor(model, conds, x_in, timestep, {**model_options, "transformer_options": options})
+        finally:
+            run.evaluation = outer
 
     def apply_model(
         self, executor: Callable, x: Tensor, t: Tensor, c_concat: Any, c_crossattn: Any, control: Any,
         transformer_options: dict, **kwargs: Any,
     ) -> Any:
-        """One call of the UNet."""
-        run = transformer_options.get(RUN) or SamplingRun(self, executor.class_obj)
-        call = ModelCall.begin(run, transformer_options, x.shape[0], x.shape[-2:])
-        transformer_options = {**transformer_options, CALL: call}
-        return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
+        """One call of the UNet; without a sampler it is a run of one call."""
+        if self.run is None:
+            run = SamplingRun(self, executor.class_obj.model_sampling)
+            transformer_options = self._reading_texts(transformer_options, run)
+            evaluation = run.lone_evaluation(x)
+        else:
+            evaluation = self._evaluation(transformer_options)
+        call = ModelCall(evaluation, transformer_options, x.shape[0], x)
+        return executor(x, t, c_concat, c_crossattn, control, {**transformer_options, CALL: call}, **kwargs)
+
+    def _evaluation(self, options: Mapping[str, Any]) -> Evaluation:
+        evaluation = options.get(EVALUATION)
+        if evaluation is None or evaluation.run.patch is not self:
+            evaluation = self.run and self.run.evaluation
+        if evaluation is None:
+            raise ValueError(
+                "The model is called outside of every evaluation of conditionings, so it can't be told which rows are "
+                "positive: take off the patch that calls it, or use the model from before Apply MS-Diffusion."
+            )
+        return evaluation
+
+    def _reading_texts(self, options: dict, run: SamplingRun) -> dict:
+        """Options with which each attention's text is seen as it is after all other patches, if any map asks for it."""
+        if not run.reads_texts:
+            return options
+        patches = options.get("patches", {})
+        reading = [*patches.get("attn2_patch", ()), self._read_text]
+        return {**options, "patches": {**patches, "attn2_patch": reading}}
+
+    def _read_text(self, n: Tensor, context: Tensor, value: Tensor, options: dict) -> tuple[Tensor, Tensor, Tensor]:
+        self.call(options, n.shape[0]).attends_to(context)
+        return n, context, value
+
+
+_RUNNING: dict[Patch, SamplingRun] = {}
 
 
 class SamplingRun:
     """What one sampling run keeps."""
 
     def __init__(
-        self, patch: Patch, owner: Any = None, steps: StepCounter | None = None, size: Sequence[int] | None = None
+        self, patch: Patch, model_sampling: Any, guider: Any = None, size: tuple[int, int, int] | None = None,
+        steps: StepCounter | None = None, sigmas: Sequence[float] = (),
     ) -> None:
         """
         Args:
             patch: what was asked for.
-            owner: the guider of the run; or, of a lone call, the host's model.
+            model_sampling: the model's noise schedule.
+            guider: the guider of the run; None for a lone call.
+            size: images, height and width of the whole latent.
             steps: the run's step counter.
-            size: height and width of the whole latent.
+            sigmas: the run's own noise levels.
         """
-        self.patch = patch
+        self.patch, self.size = patch, size
         self.steps, self.step = steps, 1
-        self.size = None if size is None else tuple(size)
-        self._owner = owner
-        self._warned = False
+        self.evaluation: Evaluation | None = None
+        self.starts: dict[tuple, tuple[tuple[int, ...], ...]] = {}
+        self._guider = guider
+        self._lone: list | None = None
         self._span_matrices: dict[tuple, Tensor] = {}
-        application = patch.application
-        if application is None:
-            return
-        embeds = application.embeds
+        self._texts: list[Tensor] = []
+        self._text_of: dict[Any, int] = {}
+        self.maps = None if size is None or patch.watch is None else RunMaps(size[0])
+        self.key_values = self.masks = self.auto_layout = None
+        self.windows: tuple[tuple[float, float], ...] = ()
+        self.always = True
+        if patch.application is not None:
+            self._apply(patch.application, model_sampling)
+        self.account = RunAccount(patch, self.windows, sigmas, size)
+
+    def _apply(self, application: Application, model_sampling: Any) -> None:
+        embeds, schedule = application.embeds, model_sampling.percent_to_sigma
+        if self.size is not None and embeds.frames not in (1, self.size[0]):
+            raise ValueError(
+                f"The embeds hold {embeds.frames} frames, one for each image, but the latent batch has {self.size[0]} "
+                f"images: set its batch size to {embeds.frames}."
+            )
         self.key_values = embeds.adapter.project(embeds, application.scale, application.layer_scales)
         self.masks = RegionMasks(embeds.regions, embeds.token_counts)
-        schedule = self._model_sampling().percent_to_sigma
         self.windows = tuple(
             (schedule(max(application.start, subject.start)), schedule(min(application.end, subject.end)))
             for subject in embeds.subjects
         )
         self.always = all(window == (schedule(0.0), schedule(1.0)) for window in self.windows)
-        self.auto_layout = None
         if application.auto_layout is not None:
             settings, phrases = application.auto_layout
             self.auto_layout = AutoLayout(settings, [bool(span) for span in phrases.spans])
 
+    def __deepcopy__(self, memo: dict) -> SamplingRun:
+        return self
+
     @property
     def counts_steps(self) -> bool:
         """Whether anything asks for the step; knowing it costs one look at the device per evaluation."""
-        application = self.patch.application
-        return self.patch.watch is not None or (application is not None and application.auto_layout is not None)
+        return self.steps is not None and self.reads_texts
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether maps of the prompt's attention are made."""
+        return self.patch.watch is not None or self.auto_layout is not None
 
     @property
     def roles(self) -> Mapping[str, Any]:
         """The guider's conditionings by role."""
-        return self._owner.conds
+        return {"positive": self._lone} if self._guider is None else self._guider.conds
 
-    def span_matrix(self, phrases: PhraseSpans, length: int, own_length: int | None, like: Tensor) -> Tensor:
-        """What averages a context's attention over each phrase's tokens: `[length, n]` on the device of `like`.
+    def check(self, roles: Mapping[str, Any]) -> None:
+        """Refuse a prompt that is not sampled, before anything is computed.
 
         Args:
-            length: tokens of the context as attended to.
-            own_length: tokens of the conditioning before the host repeated it to fit a batch, where known.
+            roles: the guider's conditionings by role, as they are before the run.
         """
-        own_length = length if own_length is None else own_length
-        if own_length < phrases.prompt_length:
-            raise ValueError(
-                f"The prompt for the phrases has {phrases.prompt_length} tokens but the conditioning has {own_length}: "
-                "give both the same positive prompt."
-            )
-        key = (phrases, length, own_length, like.device)
+        contexts = [
+            entry["cross_attn"]
+            for role, conditioning in roles.items() if "negative" not in role
+            for entry in conditioning if entry.get("cross_attn") is not None
+        ]
+        application, watch = self.patch.application, self.patch.watch
+        if application is not None and application.auto_layout is not None:
+            application.auto_layout[1].check_sampled(contexts, "MS-Diffusion Auto Layout")
+        if watch is not None:
+            watch.phrases.check_sampled(contexts, "Watch MS-Diffusion Attribution")
+
+    def lone_evaluation(self, latents: Tensor) -> Evaluation:
+        """The evaluation of a call without a sampler, of one conditioning."""
+        self._lone = [{}]
+        return Evaluation(self, [self._lone], latents)
+
+    def windows_of(self, windows: tuple[Window, ...]) -> tuple[Window, ...]:
+        """Windows of the latent as windows of the layout's frame."""
+        return compose((self.patch.application.embeds.window,), windows)
+
+    def text_of(self, uuid: Any, entry: Mapping[str, Any]) -> int:
+        """A number for an entry's text: the same for entries of the same text."""
+        context = entry.get("model_conds", {}).get("c_crossattn")
+        if not self.reads_texts or context is None:
+            return 0
+        if uuid not in self._text_of:
+            same = (number for number, text in enumerate(self._texts) if _equal(text, context.cond))
+            number = next(same, len(self._texts))
+            self._texts[number:] = self._texts[number:] or [context.cond]
+            self._text_of[uuid] = number
+        return self._text_of[uuid]
+
+    def span_matrix(
+        self, phrases: PromptPhrases, length: int, starts: tuple[int, ...], device: torch.device
+    ) -> Tensor:
+        """What averages a context's attention over each phrase's tokens: `[length, n]` (see `span_matrix`)."""
+        key = (phrases, length, starts, device)
         if key not in self._span_matrices:
-            matrix = span_matrix(phrases.spans, own_length, length, copies=length // own_length)
-            self._span_matrices[key] = matrix.to(like.device)
+            self._span_matrices[key] = span_matrix(phrases.spans, starts, length).to(device)
         return self._span_matrices[key]
 
-    def warn_of_crop(self, shape: Sequence[int]) -> None:
-        """Say once that the model is shown a part of the latent whose place can't be known."""
-        if not self._warned:
-            logger.warning(
-                "The model is shown %dx%d of the %dx%d latent and nothing tells which part, so the whole layout is "
-                "laid over it: use Crop MS-Diffusion Embeds for tiles.", shape[1], shape[0], *self.size[::-1],
-            )
-            self._warned = True
-
-    def _model_sampling(self) -> Any:
-        if self._owner is None:
-            return self.patch.application.model_sampling
-        if hasattr(self._owner, "model_patcher"):
-            return self._owner.model_patcher.get_model_object("model_sampling")
-        return self._owner.model_sampling
+    def end(self) -> None:
+        """Say what the run did, and hand over what was watched."""
+        self.account.close()
+        if self.maps is not None:
+            origin = get_executing_context()
+            self.patch.watch.attribution.keep(WatchedRun.of(self.maps, self.size[0], self.size[1:], origin))
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What one evaluation of all conditionings knows.
-
-    Attributes:
-        flags: for each conditioning, whether it is conditional.
-        windows: the part of the frame that an entry with an area shows, by the entry's id.
-        lengths: tokens of an entry's own context, by its id.
-    """
-
-    flags: tuple[bool, ...] | None = None
-    windows: Mapping[Any, Window] = field(default_factory=dict)
-    lengths: Mapping[Any, int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, run: SamplingRun, conditionings: Sequence[Any], size: Sequence[int]) -> Evaluation:
-        """Read it off the host's conditionings, for a latent of height and width `size`."""
-        windows, lengths = {}, {}
-        for entry in (entry for conditioning in conditionings for entry in conditioning or ()):
-            uuid, area = entry.get("uuid"), entry.get("area")
-            if area is not None and len(area) == 4:
-                height, width = size
-                rows, columns, top, left = area
-                bottom, right = min(top + rows, height), min(left + columns, width)
-                windows[uuid] = (left / width, top / height, right / width, bottom / height)
-            context = entry.get("model_conds", {}).get("c_crossattn")
-            if context is not None:
-                lengths[uuid] = context.cond.shape[1]
-        return cls(conditional_flags(run.roles, conditionings), windows, lengths)
-
-
-@dataclass(frozen=True)
-class ModelCall:
-    """What one call of the UNet knows; everything that asks the device is asked once."""
-
-    run: SamplingRun
-    evaluation: Evaluation
-    batch: int
-    sigmas: Tensor | None
-    cropped: bool
-
-    @classmethod
-    def begin(
-        cls, run: SamplingRun, options: Mapping[str, Any], rows: int, size: Sequence[int] | None = None
-    ) -> ModelCall:
-        """
-        Args:
-            options: the host's `transformer_options`.
-            rows: rows of the UNet's input.
-            size: height and width of the UNet's input.
-        """
-        evaluation = options.get(EVALUATION, Evaluation())
-        batch = rows // len(options.get(CHUNKS, [0]))
-        application = run.patch.application
-        frames = 1 if application is None else application.embeds.frames
-        if frames not in (1, batch):
-            raise ValueError(
-                f"The embeds hold {frames} frames, one for each image, but the latent batch has {batch} images: "
-                f"set its batch size to {frames}."
-            )
-        cropped = run.size is not None and size is not None and tuple(size) != run.size
-        if cropped and not any(uuid in evaluation.windows for uuid in options.get("uuids", ())):
-            run.warn_of_crop(size)
-        return cls(run, evaluation, batch, options.get("sigmas"), cropped)
-
-    @cached_property
-    def sigma(self) -> float:
-        return float(self.sigmas.flatten()[0]) if self.sigmas is not None else float("inf")
-
-    @cached_property
-    def active(self) -> tuple[bool, ...]:
-        """Which subjects act at this sigma."""
-        if self.run.always or self.sigmas is None:
-            return (True,) * len(self.run.windows)
-        return tuple(end <= self.sigma <= start for start, end in self.run.windows)
-
-    def add_subjects(self, layer: int, out: Tensor, q: Tensor, k: Tensor, options: Mapping[str, Any]) -> None:
-        """Add what the subjects contribute to a cross-attention's output, in place (SPEC 4), and watch.
-
-        Args:
-            layer: which of the adapter's layers attends.
-            out, q: output and queries, `[rows, h * w, hidden]`.
-            k: keys of the text, `[rows, length, hidden]`.
-            options: the host's `extra_options`.
-        """
-        run = self.run
-        acting = run.patch.application is not None and (any(self.active) or run.auto_layout is not None)
-        if not acting and run.patch.watch is None:
-            return
-        height, width = options["activations_shape"][-2:]
-        if q.shape[1] != height * width:
-            raise ValueError(
-                f"The attention has {q.shape[1]} queries but the feature map is {width}x{height}: "
-                "a model patch merges or drops positions in a way that MS-Diffusion can't follow, remove it."
-            )
-        for chunk in conditional_chunks(options, self.evaluation.flags, q.shape[0], self.batch):
-            queries, text = q[chunk.rows], out[chunk.rows]
-            cells = self._cells(layer, chunk, queries, k[chunk.rows], height, width, options) if acting else None
-            if run.patch.watch is not None:
-                self._watch(layer, chunk, queries, k[chunk.rows], text, cells, height, width, options)
-            if cells is not None:
-                key, value = run.key_values.at(layer, q.device, q.dtype)
-                mask = self._mask(cells, chunk, height, width, q)
-                text.add_(attend_to_subjects(queries, key, value, mask, options["n_heads"], _attention(options)))
-
-    def _window(self, chunk: Chunk) -> Window:
-        """The part of the frame that a chunk's latents show."""
-        application = self.run.patch.application
-        shown = WHOLE if application is None else application.embeds.window
-        return within(shown, self.evaluation.windows.get(chunk.uuid, WHOLE)) if self.cropped else shown
-
-    def _cells(
-        self, layer: int, chunk: Chunk, q: Tensor, k: Tensor, height: int, width: int, options: Mapping[str, Any]
-    ) -> Tensor | None:
-        """The subjects' cells, bool `[n, h, w]` or with auto layout `[b, n, h, w]`; None where none acts."""
-        run = self.run
-        cells = run.masks.cells(height, width, self.active, q.device, self._window(chunk))
-        if run.auto_layout is None:
-            return cells
-        maps = self._phrase_maps(run.patch.application.auto_layout[1], chunk, q, k, height, width, options)
-        found = run.auto_layout.cells((layer, chunk.uuid), run.step, maps, cells)
-        if found is None or run.always:
-            return found
-        return found & run.masks.active(self.active, q.device)
-
-    def _mask(self, cells: Tensor, chunk: Chunk, height: int, width: int, q: Tensor) -> Tensor:
-        run = self.run
-        if run.auto_layout is None:
-            return run.masks.at(height, width, self.active, q.device, q.dtype, self._window(chunk))
-        return token_mask(cells, run.patch.application.embeds.token_counts, q.dtype)
-
-    def _phrase_maps(
-        self, phrases: PhraseSpans, chunk: Chunk, q: Tensor, k: Tensor, height: int, width: int,
-        options: Mapping[str, Any],
-    ) -> Tensor:
-        spans = self.run.span_matrix(phrases, k.shape[1], self.evaluation.lengths.get(chunk.uuid), q)
-        return phrase_maps(q, k, options["n_heads"], spans, height, width)
-
-    def _watch(
-        self, layer: int, chunk: Chunk, q: Tensor, k: Tensor, text: Tensor, cells: Tensor | None, height: int,
-        width: int, options: Mapping[str, Any],
-    ) -> None:
-        """Record the maps of one attention; nothing of what is computed here reaches the picture."""
-        if self.cropped:
-            return
-        run, watch = self.run, self.run.patch.watch
-        attribution = watch.attribution
-        attribution.at_step(run.step)
-        attribution.text.add(self._phrase_maps(watch.phrases, chunk, q, k, height, width, options))
-        if cells is None:
-            return
-        key, value = run.key_values.at(layer, q.device, q.dtype)
-        counts = run.patch.application.embeds.token_counts
-        mask = self._mask(cells, chunk, height, width, q)
-        shares = subject_shares(q, key, value, mask, options["n_heads"], counts, text)
-        attribution.subject.add(shares.unflatten(-1, (height, width)))
-        attribution.regions.add(cells.expand(q.shape[0], -1, -1, -1).float())
-
-
-def _attention(options: Mapping[str, Any]) -> Callable:
-    """The host's attention; subject tokens are few and must be exact, so never in a reduced precision."""
-    def attention(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor) -> Tensor:
-        return optimized_attention(
-            q, k, v, heads, mask=mask, attn_precision=options.get("attn_precision"), low_precision_attention=False
-        )
-    return attention
+def _equal(a: Tensor, b: Tensor) -> bool:
+    return a is b or (a.shape == b.shape and torch.equal(a, b.to(a.device)))

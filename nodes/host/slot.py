@@ -2,37 +2,48 @@
 
 The host has one place for each cross-attention's replacement. Packs such as IPAdapter_plus, InstantID and PuLID put an
 object there that later ones extend with `.add(callback, **kwargs)`. This slot speaks that protocol and wraps whatever
-it finds in its place, so that the order of the nodes does not matter.
+it finds in its place, so that the order of the nodes does not matter. It knows no subjects: whose act is what rides on
+the options that it is called with, so a slot that another pack has kept acts for no other model.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from comfy.ldm.modules.attention import optimized_attention
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from .run import Patch
+from .call import PATCH, AttentionCall
 
 
 class AttentionSlot:
-    """Text attention, or what was in the slot before, plus the subjects, plus the callbacks of other packs."""
+    """Text attention, or what was in the slot before, plus the callbacks of other packs, plus the subjects."""
 
-    def __init__(self, patch: Patch, layer: int, inner: Any = None, added: tuple = ()) -> None:
+    def __init__(self, layer: int, inner: Any = None, added: tuple = (), block: Any = None) -> None:
         """
         Args:
-            patch: what adds the subjects.
             layer: which of the adapter's layers this is.
             inner: the replacement found in the slot, called as the host would call it.
             added: other packs' callbacks and their arguments.
+            block: the replacement of the whole block that `inner` was taken from, if it was.
         """
-        self.patch = patch
         self.layer = layer
         self.inner = inner
         self.added = added
+        self.block = block
+
+    @classmethod
+    def around(cls, layer: int, replacements: Mapping[tuple, Any], key: tuple[str, int, int]) -> AttentionSlot:
+        """A slot around what the host would call for an attention: its own replacement, or its whole block's."""
+        own, block = replacements.get(key), replacements.get(key[:2])
+        return cls(layer, take_over(block if own is None else own), block=block if own is None else None)
+
+    @property
+    def bare(self) -> bool:
+        """Whether it holds nothing of other packs."""
+        return self.inner is None and not self.added
 
     def add(self, callback: Callable, **kwargs: Any) -> None:
         """Add another pack's callback: its result is added while sigma is within `sigma_end..sigma_start`."""
@@ -40,25 +51,46 @@ class AttentionSlot:
 
     def copy(self) -> AttentionSlot:
         """A slot that can be added to without the original knowing."""
-        return AttentionSlot(self.patch, self.layer, self.inner, self.added)
+        return AttentionSlot(self.layer, self.inner, self.added, self.block)
+
+    def __deepcopy__(self, memo: dict) -> AttentionSlot:
+        return self.copy()
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, extra_options: dict) -> Tensor:
-        """Attention before the output projection: q `[rows, h * w, hidden]`, k and v `[rows, text, hidden]`."""
+        """Attention before the output projection: q `[rows, h * w, hidden]`, k and v `[rows, text, hidden]`.
+
+        Raises:
+            ValueError: the text has other rows than the queries, or rows that can't be told whose they are.
+        """
+        patch = extra_options.get(PATCH)
+        call = None
+        if patch is not None:
+            if k.shape[0] != q.shape[0]:
+                raise ValueError(
+                    f"The attention has {q.shape[0]} rows of queries but {k.shape[0]} of text: a patch or sampler "
+                    "appends prompts of its own, which MS-Diffusion can't follow, take it off."
+                )
+            call = patch.call(extra_options, q.shape[0])
+        acts = call.acts if call is not None else 0
+        # Others may keep what they return, and the subjects are added in place.
+        kept = self.inner is not None or "optimized_attention_override" in extra_options
         if self.inner is not None:
-            # It may keep what it returns, and the subjects are added in place.
-            out = self.inner(q, k, v, extra_options).clone()
+            out = self.inner(q, k, v, extra_options)
         else:
             out = optimized_attention(
                 q, k, v, extra_options["n_heads"],
                 attn_precision=extra_options.get("attn_precision"), transformer_options=extra_options,
             )
-            if "optimized_attention_override" in extra_options:
-                out = out.clone()
-        call = self.patch.call(extra_options, q.shape[0])
-        call.add_subjects(self.layer, out, q, k, extra_options)
         for callback, kwargs in self.added:
-            if kwargs.get("sigma_end", 0.0) <= call.sigma <= kwargs.get("sigma_start", float("inf")):
-                out = out + callback(out, q, k, v, extra_options, **kwargs)
+            if kwargs.get("sigma_end", 0.0) <= _sigma(call, extra_options) <= kwargs.get("sigma_start", float("inf")):
+                out, kept = out + callback(out, q, k, v, extra_options, **kwargs), False
+        # A slot that another pack has wrapped in a later place has acted already.
+        if call is not None and call.acts == acts:
+            call.acts += 1
+            call.run.account.reached.add(self.layer)
+            if call.busy:
+                out = out.clone() if kept else out
+                AttentionCall(call, self.layer, q, k, extra_options, out).add_subjects()
         return out.to(q.dtype)
 
     # The host asks the objects in its slots for these; what was wrapped must still answer.
@@ -67,7 +99,7 @@ class AttentionSlot:
         """Move the wrapped replacement as the host moves its patches."""
         if not hasattr(self.inner, "to"):
             return self
-        return AttentionSlot(self.patch, self.layer, self.inner.to(*args), self.added)
+        return AttentionSlot(self.layer, self.inner.to(*args), self.added, self.block)
 
     def models(self) -> list:
         """The wrapped replacement's models, which the host loads together with the UNet."""
@@ -77,6 +109,20 @@ class AttentionSlot:
         """Tell the wrapped replacement that a run has ended."""
         if hasattr(self.inner, "cleanup"):
             self.inner.cleanup()
+
+
+def uncover_blocks(replacements: dict[tuple, Any]) -> None:
+    """Let slots call the replacements of whole blocks that were put behind them, which they would hide from the host.
+
+    Args:
+        replacements: what stands in the attn2 slots of one run's options; changed in place.
+    """
+    for key, slot in list(replacements.items()):
+        if not isinstance(slot, AttentionSlot) or (slot.inner is not None and slot.block is None):
+            continue
+        block = replacements.get(key[:2])
+        if block is not None and block is not slot.block:
+            replacements[key] = AttentionSlot(slot.layer, take_over(block), slot.added, block)
 
 
 def take_over(replacement: Any) -> Any:
@@ -91,3 +137,10 @@ def take_over(replacement: Any) -> Any:
         if isinstance(value, list):
             setattr(taken, name, value.copy())
     return taken
+
+
+def _sigma(call: Any, options: dict) -> float:
+    """The noise level, where the host tells it."""
+    if call is not None:
+        return call.sigma
+    return float(options["sigmas"].flatten()[0]) if "sigmas" in options else float("inf")

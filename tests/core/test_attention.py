@@ -5,7 +5,7 @@ import torch
 
 from msd_core.attention import EMPTY_TOKENS, RegionMasks, SubjectKeyValues, attend_to_subjects, token_mask
 from msd_core.boxes import Box
-from msd_core.layout import Region, region_cells
+from msd_core.layout import WHOLE, Region, region_cells
 from tests import reference
 from tests.samples import BOX_SETS, MAPS
 
@@ -125,6 +125,63 @@ def test_masks_and_keys_are_built_once_and_kept():
     half = prepared.at(0, cpu, torch.float16)
     assert prepared.at(0, cpu, torch.float16)[0] is half[0]
     assert half[0].dtype == torch.float16
+
+
+def of_frames(frames):
+    """Two layers' keys and values, of every image its own, in float16 as a run asks for them."""
+    generator = torch.Generator().manual_seed(4)
+    prepared = SubjectKeyValues(
+        [tuple(torch.randn(2, frames, COUNT, HIDDEN, generator=generator)) for _ in range(2)], torch.ones(COUNT),
+        [1.0, 0.5],
+    )
+    return prepared, torch.device("cpu"), torch.float16
+
+
+@pytest.mark.parametrize("images", [(0, 1, 2, 3), (2, 3), (3,), (3, 0, 1), (2, 1), (0, 2), (1, 1)])
+def test_images_of_a_batch_get_their_own_frames_in_their_order(images):
+    prepared, device, dtype = of_frames(4)
+    for layer in range(2):
+        for found, every in zip(
+            prepared.at(layer, device, dtype, images), prepared.at(layer, device, dtype), strict=True
+        ):
+            assert torch.equal(found, torch.stack([every[image] for image in images]))
+
+
+def test_consecutive_images_are_views_and_others_are_gathered_once_for_all_layers():
+    prepared, device, dtype = of_frames(4)
+    key, _ = prepared.at(1, device, dtype)
+    assert prepared.at(1, device, dtype, (1, 2, 3))[0].data_ptr() == key[1].data_ptr()
+    for images in ((1, 2, 3), (3, 0)):
+        first = [prepared.at(layer, device, dtype, images) for layer in range(2)]
+        again = [prepared.at(layer, device, dtype, images) for layer in range(2)]
+        assert all(ours[0] is theirs[0] and ours[1] is theirs[1] for ours, theirs in zip(first, again, strict=True))
+
+
+def test_one_frame_is_for_all_images():
+    prepared, device, dtype = of_frames(1)
+    plain = prepared.at(1, device, dtype)
+    for images in ((0,), (5, 6), (3, 1)):
+        assert prepared.at(1, device, dtype, images) is plain
+
+
+@pytest.mark.parametrize("images, named", [((2, 3, 4), "3 to 5"), ((7, 0), "1 to 8"), ((-1, 0), "0 to 1")])
+def test_an_image_without_a_frame_is_refused_and_never_clipped(images, named):
+    prepared, device, dtype = of_frames(4)
+    with pytest.raises(ValueError, match=f"Images {named} of the latent batch .*4 frames.*: set its batch size to 4"):
+        prepared.at(0, device, dtype, images)
+
+
+def test_masks_of_a_view_are_those_of_its_windows():
+    regions = [Region(box) for box in BOX_SETS["disjoint"]]
+    masks, cpu, both = RegionMasks(regions, [COUNT, COUNT]), torch.device("cpu"), (True, True)
+    view = (0.75, 0.0, 1.25, 1.0), (-0.25, 0.0, 0.25, 1.0)
+    for windows in (view, view[:1], (WHOLE,)):
+        assert torch.equal(masks.cells(8, 6, both, cpu, windows), region_cells(regions, 8, 6, *windows))
+    mask = masks.at(8, 6, both, cpu, torch.float32, view)
+    assert torch.equal(mask, token_mask(region_cells(regions, 8, 6, *view), [COUNT, COUNT], torch.float32))
+    assert masks.at(8, 6, both, cpu, torch.float32, view) is mask
+    assert masks.at(8, 6, both, cpu, torch.float32) is masks.at(8, 6, both, cpu, torch.float32, (WHOLE,))
+    assert masks.at(8, 6, both, cpu, torch.float32, view[:1]) is not mask
 
 
 def test_masks_are_exact_in_low_precision():

@@ -3,7 +3,7 @@
 import torch
 
 from msd_core.attention import EMPTY_TOKENS, attend_to_subjects, token_mask
-from msd_core.attribution import Attribution, MapMean, readout, subject_shares
+from msd_core.attribution import Attribution, MapMean, RunMaps, WatchedRun, readout, subject_shares
 
 HEADS, HIDDEN, COUNTS = 3, 24, (4, 2)
 
@@ -35,7 +35,7 @@ def test_nobody_acts_outside_all_regions():
 
 
 def test_maps_of_several_sizes_are_brought_to_the_largest():
-    mean = MapMean()
+    mean = MapMean(1)
     assert mean.result() is None
     mean.add(torch.full((1, 1, 2, 2), 1.0))
     mean.add(torch.full((1, 1, 4, 4), 2.0))
@@ -44,17 +44,32 @@ def test_maps_of_several_sizes_are_brought_to_the_largest():
     assert torch.allclose(mean.result(), torch.full((1, 1, 4, 4), 2.0))
 
 
-def test_regions_are_the_last_steps_and_a_reset_forgets_all():
-    watched = Attribution(["dog"])
+def test_an_image_seen_more_often_than_another_still_has_its_own_mean():
+    mean = MapMean(3)
+    mean.add(torch.tensor([1.0, 2.0]).view(2, 1, 1, 1), images=(0, 1))
+    mean.add(torch.tensor([4.0, 5.0]).view(2, 1, 1, 1), images=(1, 2))
+    mean.add(torch.tensor([3.0, 3.0, 3.0]).view(3, 1, 1, 1))
+    assert mean.result().flatten().tolist() == [2.0, 3.0, 4.0]
+
+
+def test_regions_are_the_last_steps_and_maps_those_of_all_steps():
+    maps = RunMaps(1)
     for step in (1, 2):
-        watched.at_step(step)
-        watched.regions.add(torch.full((1, 1, 2, 2), float(step)))
-        watched.text.add(torch.full((1, 1, 2, 2), float(step)))
-    assert watched.regions.result().max() == 2
-    assert watched.text.result().max() == 1.5
-    watched.reset()
-    assert watched.text.result() is None
-    assert watched.regions.result() is None
+        maps.at_step(step)
+        maps.regions.add(torch.full((1, 1, 2, 2), float(step)))
+        maps.text.add(torch.full((1, 1, 2, 2), float(step)))
+    seen = WatchedRun.of(maps, 1, (16, 16))
+    assert seen.regions.max() == 2
+    assert seen.text.max() == 1.5
+    assert seen.subject is None
+
+
+def test_every_run_keeps_its_own_and_the_oldest_are_forgotten():
+    watched = Attribution(["dog"])
+    runs = [WatchedRun.of(RunMaps(1), 1, (number, 1)) for number in range(Attribution.KEPT + 2)]
+    for run in runs:
+        watched.keep(run)
+    assert watched.runs == runs[2:]
 
 
 def test_the_readout_is_the_mean_share_where_a_subject_acts():

@@ -22,7 +22,7 @@ def attention(seed, batch=1, positions=48, length=LENGTH):
 @pytest.mark.parametrize("height, width", [(6, 8), (8, 6), (1, 9)])
 def test_phrase_maps_equal_the_reference(batch, height, width):
     q, k = attention(batch, batch, height * width)
-    maps = phrase_maps(q, k, HEADS, span_matrix(SPANS, LENGTH, LENGTH), height, width)
+    maps = phrase_maps(q, k, HEADS, span_matrix(SPANS, (0,), LENGTH), height, width)
     ranges = [(span[0], span[-1] + 1) if span else None for span in SPANS]
     expected = reference.phrase_maps(q, k, ranges, HEADS, height, width)
     assert (maps - expected).abs().max() < 1e-6
@@ -31,7 +31,7 @@ def test_phrase_maps_equal_the_reference(batch, height, width):
 
 def test_low_precision_queries_still_give_fp32_maps():
     q, k = (x.bfloat16() for x in attention(0))
-    assert phrase_maps(q, k, HEADS, span_matrix(SPANS, LENGTH, LENGTH), 6, 8).dtype == torch.float32
+    assert phrase_maps(q, k, HEADS, span_matrix(SPANS, (0,), LENGTH), 6, 8).dtype == torch.float32
 
 
 @pytest.mark.parametrize("boxes_before", [True, False])
@@ -44,9 +44,9 @@ def test_cells_equal_the_reference_step_by_step(start_step, boxes_before):
     for step in range(1, 7):
         for layer in ("down", "up"):
             q, k = attention(10 * step + len(layer), batch=2)
-            maps = phrase_maps(q, k, HEADS, span_matrix(SPANS, LENGTH, LENGTH), 6, 8)
+            maps = phrase_maps(q, k, HEADS, span_matrix(SPANS, (0,), LENGTH), 6, 8)
             expected.observe(layer, step, maps)
-            cells = ours.cells(layer, step, maps, box_cells)
+            cells = ours.cells(layer, None, step, maps, box_cells)
             if step < start_step and not boxes_before:
                 assert cells is None
             else:
@@ -64,10 +64,10 @@ def test_a_second_evaluation_in_a_step_does_not_advance_it():
 def test_an_absent_phrase_keeps_its_box_or_vanishes():
     box_cells = region_cells(BOXES, 6, 8)
     q, k = attention(1)
-    maps = phrase_maps(q, k, HEADS, span_matrix(SPANS, LENGTH, LENGTH), 6, 8)
+    maps = phrase_maps(q, k, HEADS, span_matrix(SPANS, (0,), LENGTH), 6, 8)
     present = [bool(span) for span in SPANS]
-    kept = AutoLayout(AutoLayoutSettings(start_step=1), present).cells(0, 1, maps, box_cells)
-    gone = AutoLayout(AutoLayoutSettings(start_step=1, keep_absent=False), present).cells(0, 1, maps, box_cells)
+    kept = AutoLayout(AutoLayoutSettings(start_step=1), present).cells(0, None, 1, maps, box_cells)
+    gone = AutoLayout(AutoLayoutSettings(start_step=1, keep_absent=False), present).cells(0, None, 1, maps, box_cells)
     assert torch.equal(kept[0, 2], box_cells[2])
     assert not gone[0, 2].any()
     assert torch.equal(kept[:, :2], gone[:, :2])
@@ -77,8 +77,22 @@ def test_layers_and_conditionings_keep_their_maps_apart():
     box_cells = region_cells(BOXES[:1], 2, 2)
     layout = AutoLayout(AutoLayoutSettings(start_step=1), [True])
     left, right = torch.tensor([[[[1.0, 0], [1, 0]]]]), torch.tensor([[[[0.0, 1], [0, 1]]]])
-    assert layout.cells("a", 1, left, box_cells)[0, 0, 0].tolist() == [True, False]
-    assert layout.cells("b", 1, right, box_cells)[0, 0, 0].tolist() == [False, True]
+    assert layout.cells("a", None, 1, left, box_cells)[0, 0, 0].tolist() == [True, False]
+    assert layout.cells("b", None, 1, right, box_cells)[0, 0, 0].tolist() == [False, True]
+
+
+def test_each_image_of_a_window_keeps_a_mean_of_its_own():
+    """Windows overlap and move; an image's mean does not ask in which of them, or where in them, it was seen."""
+    box_cells = region_cells(BOXES[:1], 2, 2)
+    maps = torch.rand(3, 4, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    windows = {1: [(0, 1, 2), (1, 2, 3)], 2: [(3, 0), (1, 2)], 3: [(0, 1, 2, 3)]}
+    whole = AutoLayout(AutoLayoutSettings(start_step=1), [True])
+    parts = AutoLayout(AutoLayoutSettings(start_step=1), [True])
+    for step, images in windows.items():
+        expected = whole.cells("layer", None, step, maps[step - 1], box_cells)
+        for window in images:
+            found = parts.cells("layer", window, step, maps[step - 1][list(window)], box_cells)
+            assert torch.equal(found, expected[list(window)])
 
 
 def test_a_flat_map_gives_no_region():
@@ -87,10 +101,10 @@ def test_a_flat_map_gives_no_region():
 
 def test_the_prompts_copies_all_count_and_what_follows_it_does_not():
     q, k = attention(2)
-    once = phrase_maps(q, k, HEADS, span_matrix(SPANS, LENGTH, LENGTH), 6, 8)
-    twice = phrase_maps(q, k.repeat(1, 2, 1), HEADS, span_matrix(SPANS, LENGTH, 2 * LENGTH, copies=2), 6, 8)
+    once = phrase_maps(q, k, HEADS, span_matrix(SPANS, (0,), LENGTH), 6, 8)
+    twice = phrase_maps(q, k.repeat(1, 2, 1), HEADS, span_matrix(SPANS, (0, LENGTH), 2 * LENGTH), 6, 8)
     assert torch.allclose(once, twice, atol=1e-6)
-    assert span_matrix(SPANS, LENGTH, LENGTH + 5)[LENGTH:].sum() == 0
+    assert span_matrix(SPANS, (0,), LENGTH + 5)[LENGTH:].sum() == 0
 
 
 @pytest.mark.parametrize("values, words", [

@@ -31,6 +31,18 @@ def test_every_box_holds_a_cell_and_agrees_with_the_reference(x0, x1, y0, y1, he
     assert torch.equal(cells, reference.box_cells(box.edges, height, width))
 
 
+def test_products_are_taken_in_fp32():
+    """Thirteen 22nds of 22 columns are a little less than thirteen in fp32, so that column 12 belongs too."""
+    found = 0
+    for size in range(3, 130):
+        for column in range(1, size):
+            first = (torch.tensor(column / size) * size).floor().long().item()
+            found += first != column
+            cells = box_cells(Box(column / size, 0.0, 1.0, 1.0), 1, size)[0]
+            assert cells.nonzero()[0].item() == first
+    assert found > 0
+
+
 @given(st.integers(8, 256), st.integers(8, 256))
 def test_neighbouring_boxes_on_a_cell_border_do_not_share_cells(height, width):
     columns = width // 2
@@ -73,6 +85,28 @@ def test_a_mask_cell_belongs_from_half_coverage():
     assert mask_cells(mask, 4, 4).sum(dim=1).tolist() == [2, 2, 2, 2]
     mask[:, 2] = 0.9
     assert mask_cells(mask, 4, 4).sum(dim=1).tolist() == [1, 1, 1, 1]
+
+
+def test_a_cell_covered_to_exactly_half_belongs_at_every_size():
+    """Rounding may put such a coverage just below half, as in the second of twelve pixels' two cells."""
+    tried = 0
+    for pixels in range(2, 41):
+        for cells in range(1, pixels):
+            for column in range(cells):
+                edge, rest = divmod((2 * column + 1) * pixels, 2 * cells)
+                if rest == 0:
+                    mask = torch.zeros(pixels, pixels)
+                    mask[:, :edge] = 1
+                    expected = [index <= column for index in range(cells)]
+                    assert mask_cells(mask, cells, cells).tolist() == [expected] * cells, (pixels, cells, column)
+                    tried += 1
+    assert tried > 600
+
+
+def test_a_cell_covered_to_almost_half_does_not_belong():
+    mask = torch.full((4, 8), 0.49999)
+    mask[:, :4] = 1
+    assert mask_cells(mask, 2, 2).tolist() == [[True, False]] * 2
 
 
 def test_a_mask_too_small_for_the_map_keeps_its_best_cell():

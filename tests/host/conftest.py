@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -83,3 +84,109 @@ class Studio:
 def slots_of(model) -> dict:
     """What occupies a model's attn2 slots."""
     return model.model_options["transformer_options"].get("patches_replace", {}).get("attn2", {})
+
+
+def attend(host, model, q, text, chunks=(0,), **options):
+    """One cross-attention of a model, called as the host calls it, in an evaluation of a positive and a negative side.
+
+    Returns the output; `attention(host, model, ...)` gives what is needed to call it more than once.
+    """
+    return attention(host, model, q, chunks, **options)(q, text)
+
+
+def attention(host, model, q, chunks=(0,), **options):
+    run, call = host.module("nodes.host.run"), host.module("nodes.host.call")
+    patch = model.model_options["transformer_options"][call.PATCH]
+    slot, side = next(iter(slots_of(model).values())), round(q.shape[1] ** 0.5)
+    conds = {"positive": [{"uuid": 0}], "negative": [{"uuid": 1}]}
+    batch = q.shape[0] // len(chunks)
+    this_run = run.SamplingRun(
+        patch, patch.application.model_sampling, SimpleNamespace(conds=conds), (batch, side, side)
+    )
+    evaluation = call.Evaluation(this_run, list(conds.values()), torch.zeros(batch, 4, side, side))
+    options = {
+        "n_heads": q.shape[-1] // 32, "activations_shape": [q.shape[0], q.shape[-1], side, side],
+        "cond_or_uncond": list(chunks), "uuids": list(chunks), call.PATCH: patch, **options,
+    }
+    options[call.CALL] = call.ModelCall(evaluation, options, q.shape[0])
+    return lambda q, text: slot(q, text, text, options)
+
+
+class Seen(NamedTuple):
+    """Rows that saw the subjects in one attention."""
+
+    role: str
+    entry: tuple
+    windows: tuple
+    images: tuple | None
+    rows: tuple
+
+
+@pytest.fixture
+def seen(host, monkeypatch):
+    """Who saw the subjects, attention by attention."""
+    call = host.module("nodes.host.call").AttentionCall
+    original, found = call._add_to, []
+
+    def add_to(self, chunk, rows):
+        windows = chunk.windows if self.run.patch.application is None else self.run.windows_of(chunk.windows)
+        parts = tuple((part.start, part.stop) for part in rows)
+        found.append(Seen(chunk.key.conditioning, chunk.key.entry, windows, chunk.images, parts))
+        original(self, chunk, rows)
+
+    monkeypatch.setattr(call, "_add_to", add_to)
+    return found
+
+
+@pytest.fixture
+def said(caplog):
+    """What the pack logs: `said("words")` lists the messages that have them."""
+    caplog.set_level("INFO", logger="MS-Diffusion")
+    return lambda words="": [record.getMessage() for record in caplog.records
+                             if record.name == "MS-Diffusion" and words in record.getMessage()]
+
+
+def guided(host, guider, model, size=(10, 10), steps=2, batch=1, **options):
+    """Sampling with one of the host's guiders."""
+    sampler = host.call("KSamplerSelect", sampler_name="euler")[0]
+    sigmas = host.call("BasicScheduler", model=model, scheduler="normal", steps=steps, denoise=1.0)[0]
+    noise = host.call("RandomNoise", noise_seed=7)[0]
+    made = host.call(guider, model=model, **options)[0]
+    return host.call(
+        "SamplerCustomAdvanced", noise=noise, guider=made, sampler=sampler, sigmas=sigmas,
+        latent_image={"samples": torch.zeros(batch, 4, *size)},
+    )[0]["samples"]
+
+
+def predictions(model, sample) -> list[dict]:
+    """What the model predicts for each conditioning, by role, evaluation by evaluation, while `sample(model)` runs."""
+    import comfy.patcher_extension as extension
+
+    watched, roles, found = model.clone(), {}, []
+
+    def remember(executor, *args, **kwargs):
+        roles.update(executor.class_obj.conds)
+        return executor(*args, **kwargs)
+
+    def keep(executor, model, conds, *args, **kwargs):
+        out = executor(model, conds, *args, **kwargs)
+        by_ids = {frozenset(entry["uuid"] for entry in entries): role for role, entries in roles.items()}
+        found.append({
+            by_ids[frozenset(entry["uuid"] for entry in cond)]: one.clone()
+            for cond, one in zip(conds, out, strict=True) if cond
+        })
+        return out
+
+    watched.add_wrapper_with_key(extension.WrappersMP.OUTER_SAMPLE, "test", remember)
+    watched.add_wrapper_with_key(extension.WrappersMP.CALC_COND_BATCH, "test", keep)
+    sample(watched)
+    return found
+
+
+def who_saw(plain, patched, sample) -> list[dict]:
+    """For the first step's evaluations, which conditionings the subjects have reached."""
+    without, with_subjects = predictions(plain, sample), predictions(patched, sample)
+    return [
+        {role: not torch.equal(one[role], other[role]) for role in one}
+        for one, other in zip(without, with_subjects, strict=True)
+    ]

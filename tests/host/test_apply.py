@@ -6,7 +6,7 @@ import weakref
 import pytest
 import torch
 
-from tests.host.conftest import LEFT, PHRASES, RIGHT, slots_of
+from tests.host.conftest import LEFT, PHRASES, RIGHT, attend, slots_of
 
 
 def same(a, b) -> bool:
@@ -118,18 +118,17 @@ def test_swapped_boxes_swap_the_subjects(studio):
     assert (swapped - studio.sample(studio.apply(studio.encode((LEFT, RIGHT), subjects)))).abs().max() > 0.05
 
 
-def test_swapped_boxes_give_swapped_attention_in_the_layer(studio):
+def test_swapped_boxes_give_swapped_attention_in_the_layer(host, studio):
     """One layer alone, without grounding, so that box and subject meet in the mask only."""
     subjects = studio.subjects(2)
-    layers = [
-        next(iter(slots_of(studio.apply(studio.encode(boxes, given, grounding=False), scale=1.0)).items()))
+    models = [
+        studio.apply(studio.encode(boxes, given, grounding=False), scale=1.0)
         for boxes, given in (((LEFT, RIGHT), subjects), ((RIGHT, LEFT), subjects[::-1]), ((RIGHT, LEFT), subjects))
     ]
     generator = torch.Generator().manual_seed(0)
     hidden = studio.demo.adapter.layers.hidden[0]
     q, text = torch.randn(1, 36, hidden, generator=generator), torch.randn(1, 7, hidden, generator=generator)
-    options = {"n_heads": hidden // 32, "activations_shape": [1, hidden, 6, 6], "cond_or_uncond": [0]}
-    same_meaning, again, swapped = (slot(q, text, text, options).view(6, 6, hidden) for _, slot in layers)
+    same_meaning, again, swapped = (attend(host, model, q, text).view(6, 6, hidden) for model in models)
     assert torch.allclose(same_meaning, again, atol=1e-5)
     assert (same_meaning - swapped).abs().amax(dim=-1).min() > 1e-4
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.host.conftest import LEFT, RIGHT
+from tests.host.conftest import LEFT, RIGHT, guided
 
 PROMPT = "a dog and a red backpack"
 ROUGH = ((0.1, 0.1, 0.45, 0.9), (0.5, 0.2, 0.9, 0.8))
@@ -29,8 +29,8 @@ def record(host, monkeypatch):
     auto_layout = host.module("msd_core.auto_layout").AutoLayout
     original = auto_layout.cells
 
-    def cells(self, key, step, maps, box_cells):
-        found = original(self, key, step, maps, box_cells)
+    def cells(self, key, images, step, maps, box_cells):
+        found = original(self, key, images, step, maps, box_cells)
         seen.append((step, key, maps.clone(), None if found is None else found.clone(), box_cells))
         return found
 
@@ -165,10 +165,138 @@ def test_a_short_prompt_beside_a_long_negative_one_gives_the_same_maps(host, stu
         assert torch.allclose(first, second, rtol=1e-3, atol=1e-6)
 
 
-def test_another_prompt_than_the_conditionings_is_refused_where_it_cannot_fit(host, studio, auto):
-    long = ", ".join(["grass"] * 45) + ", a dog and a red backpack"
-    with pytest.raises(ValueError, match="154 tokens but the conditioning has 77"):
-        studio.sample(auto(prompt=long))
+@pytest.mark.parametrize("sampled", [
+    "a cat and a red backpack", "a red backpack and a dog", "", "a (dog:1.5) and a red backpack",
+    ", ".join(["grass"] * 45) + ", a dog and a red backpack",
+])
+def test_another_prompt_than_the_sampled_one_is_refused_whatever_its_length(host, studio, auto, sampled):
+    positive = host.call("CLIPTextEncode", clip=studio.demo.clip, text=sampled)[0]
+    with pytest.raises(ValueError, match="Auto Layout has 'dog' and 'red backpack' where none of the 1 positive"):
+        studio.sample(auto(), positive=positive)
+
+
+def test_what_follows_the_phrases_does_not_matter(host, studio, auto, monkeypatch):
+    """A token sees what stands before it only, so phrases in their places have their meaning already."""
+    seen = record(host, monkeypatch)
+    positive = host.call("CLIPTextEncode", clip=studio.demo.clip, text=PROMPT + " on the beach")[0]
+    studio.sample(auto(), positive=positive)
+    assert seen
+
+
+def test_a_prompt_joined_behind_another_is_found(host, studio, auto, monkeypatch):
+    seen = record(host, monkeypatch)
+    grass = host.call("CLIPTextEncode", clip=studio.demo.clip, text="grass")[0]
+    both = host.call("ConditioningConcat", conditioning_to=grass, conditioning_from=studio.positive)[0]
+    studio.sample(auto(), positive=both, steps=1)
+    assert all((maps.amax(dim=(-2, -1)) > 0).all() for _, _, maps, _, _ in seen)
+
+
+AREA = {"width": 48, "height": 80, "x": 32, "y": 0, "strength": 1.0}
+
+
+@pytest.mark.parametrize("words, negative_words", [(200, 1), (1, 200), (1, 100)])
+def test_a_long_and_a_short_text_with_an_area_give_the_maps_that_each_gives_alone(
+    host, studio, auto, monkeypatch, words, negative_words
+):
+    """The host repeats the shorter text, and makes the negative side an entry with the positive's id."""
+    prompt = PROMPT + ", grass" * words
+    positive = host.call("CLIPTextEncode", clip=studio.demo.clip, text=prompt)[0]
+    area = host.call("ConditioningSetArea", conditioning=positive, **AREA)[0]
+    negative = host.call("CLIPTextEncode", clip=studio.demo.clip, text=", ".join(["blurry"] * negative_words))[0]
+    seen = record(host, monkeypatch)
+    studio.sample(auto(prompt=prompt), positive=area, negative=negative, steps=1)
+    beside = [maps for _, _, maps, _, _ in seen]
+    seen.clear()
+    studio.sample(auto(prompt=prompt), positive=area, cfg=1.0, steps=1)
+    for first, second in zip(beside, (maps for _, _, maps, _, _ in seen), strict=True):
+        assert torch.allclose(first, second, rtol=1e-3, atol=1e-6)
+
+
+def test_of_two_combined_prompts_each_is_followed_by_its_own_words(host, studio, auto, monkeypatch):
+    """The prompt's entry speaks; the other one keeps the boxes."""
+    other = host.call("CLIPTextEncode", clip=studio.demo.clip, text="grass and a dog")[0]
+    seen = record(host, monkeypatch)
+    studio.sample(auto(), steps=2)
+    alone = [(step, maps) for step, _, maps, _, _ in seen if step == 1]
+    for first, second in ((studio.positive, other), (other, studio.positive)):
+        seen.clear()
+        both = host.call("ConditioningCombine", conditioning_1=first, conditioning_2=second)[0]
+        studio.sample(auto(), steps=2, positive=both)
+        begun = [(step, maps) for step, _, maps, _, _ in seen if step == 1]
+        assert len(begun) == len(alone)
+        for (_, found), (_, expected) in zip(begun, alone, strict=True):
+            assert torch.allclose(found, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_a_batch_of_which_each_image_has_a_text_of_its_own_keeps_the_boxes(host, studio, auto, said):
+    """Prompt schedules give one conditioning a text for each image; positions of one are not another's."""
+    other = host.call("CLIPTextEncode", clip=studio.demo.clip, text="grass and a dog")[0]
+    scheduled = [[torch.cat([studio.positive[0][0], other[0][0]]), studio.positive[0][1]]]
+    sample = dict(batch=2, steps=3, positive=scheduled)
+    boxes = studio.sample(studio.apply(studio.encode(ROUGH)), **sample)
+    assert torch.equal(studio.sample(auto(), **sample), boxes)
+    assert len(said("Auto layout never began")) == 1
+
+
+def test_the_same_prompt_in_two_ranges_of_the_run_goes_on_with_its_mean(host, studio, auto):
+    halves = [
+        host.call("ConditioningSetTimestepRange", conditioning=studio.positive, start=start, end=end)[0]
+        for start, end in ((0.0, 0.5), (0.5, 1.0))
+    ]
+    ranged = host.call("ConditioningCombine", conditioning_1=halves[0], conditioning_2=halves[1])[0]
+    whole = studio.sample(auto(), steps=6)
+    assert torch.equal(studio.sample(auto(), steps=6, positive=ranged), whole)
+
+
+def test_two_conditionings_keep_their_maps_apart(host, studio, auto, monkeypatch):
+    """Of the same text, in one guider: what one remembers must not be the other's."""
+    seen = record(host, monkeypatch)
+    again = host.call("CLIPTextEncode", clip=studio.demo.clip, text=PROMPT)[0]
+    guided(host, "DualCFGGuider", auto(start_step=1), cond1=studio.positive, cond2=again, negative=studio.negative,
+           cfg_conds=3.0, cfg_cond2_negative=2.0, style="regular")
+    keys = {key[1].conditioning for _, key, *_ in seen}
+    assert keys == {"positive", "middle"}
+
+
+def test_keys_that_are_half_the_conditioning_are_followed(host, studio, auto):
+    """NegPip encodes a key and a value for each token and hands them on apart."""
+    def doubled(conditioning):
+        return [[context.repeat_interleave(2, dim=1), options] for context, options in conditioning]
+
+    def apart(model):
+        model = model.clone()
+        model.set_model_attn2_patch(lambda n, context, value, options: (n, context[:, ::2], value[:, 1::2]))
+        return model
+
+    twice = {"positive": doubled(studio.positive), "negative": doubled(studio.negative)}
+    assert torch.allclose(studio.sample(apart(auto()), steps=3, **twice), studio.sample(auto(), steps=3), atol=1e-4)
+
+
+def test_a_wrapper_that_runs_the_unet_itself_has_the_run(host, studio, auto, monkeypatch):
+    """DeepCache calls the UNet past the host's `apply_model`."""
+    calls, project = [], studio.demo.adapter.project
+    monkeypatch.setattr(studio.demo.adapter, "project", lambda *args: (calls.append(1), project(*args))[1])
+
+    def past(model):
+        model, inner = model.clone(), model.model
+
+        def wrapper(apply_model, args):
+            c = args["c"]
+            scaled = inner.model_sampling.calculate_input(args["timestep"], args["input"])
+            out = inner.diffusion_model(
+                scaled, inner.model_sampling.timestep(args["timestep"]).float(), context=c["c_crossattn"], y=c["y"],
+                transformer_options=c["transformer_options"],
+            )
+            return inner.model_sampling.calculate_denoised(args["timestep"], out.float(), args["input"])
+
+        model.set_model_unet_function_wrapper(wrapper)
+        return model
+
+    for model in (studio.apply(), auto()):
+        expected = studio.sample(model, steps=3)
+        calls.clear()
+        assert torch.equal(studio.sample(past(model), steps=3), expected)
+        assert calls == [1]
 
 
 def test_an_absent_phrase_is_named_in_the_log_and_keeps_its_box(host, studio, auto, monkeypatch, caplog):
@@ -193,17 +321,24 @@ def test_the_same_phrase_twice_follows_its_two_occurrences(host, studio):
     assert prompt.spans(["dog", "dog", "dog"]) == [(2,), (5,), ()]
 
 
-def test_a_subjects_own_schedule_holds_under_auto_layout(host, studio, auto):
-    subjects = [studio.subject("dog", 0), studio.subject("red backpack", 1, start_percent=0.9)]
-    late = studio.encode(ROUGH, subjects)
-    alone = studio.encode(ROUGH[:1], subjects[:1])
-    pair = [studio.sample(auto(embeds=embeds, start_step=5), steps=2) for embeds in (late, alone)]
-    assert (pair[0] - pair[1]).abs().max() < (pair[0] - studio.sample(studio.demo.model, steps=2)).abs().max()
+def test_a_subjects_own_schedule_holds_under_auto_layout(host, studio, auto, monkeypatch):
+    """Its cells are its own until the end; whether they count is asked of the schedule at every call."""
+    subjects = [studio.subject("dog", 0), studio.subject("red backpack", 1, start_percent=0.5)]
+    seen, call = [], host.module("nodes.host.call").AttentionCall
+    original = call._mask
+
+    def mask(self, chunk, cells):
+        seen.append((self.call.active, cells.clone()))
+        return original(self, chunk, cells)
+
+    monkeypatch.setattr(call, "_mask", mask)
+    studio.sample(auto(embeds=studio.encode(ROUGH, subjects), start_step=1), steps=4)
+    assert {active for active, _ in seen} == {(True, False), (True, True)}
+    for active, cells in seen:
+        assert cells[:, 1].any() == active[1]
 
 
 def test_three_way_guidance_runs(host, studio, auto):
-    from tests.host.test_neighbours import guided
-
     empty = host.call("CLIPTextEncode", clip=studio.demo.clip, text="")[0]
     out = guided(host, "PerpNegGuider", auto(start_step=1), positive=studio.positive, negative=studio.negative,
                  empty_conditioning=empty, cfg=3.0, neg_scale=1.0)

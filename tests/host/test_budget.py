@@ -3,7 +3,7 @@
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.host.conftest import slots_of
+from tests.host.conftest import attention
 
 # Views cost nothing; the rest launches work on a device.
 VIEWS = {"view", "_unsafe_view", "expand", "slice", "select", "unsqueeze", "squeeze", "transpose", "permute", "t",
@@ -22,29 +22,23 @@ class Counter(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def call_ops(host, studio, model, **changes):
-    """Operations of one cross-attention in the middle of a run, and its output."""
-    slot = next(iter(slots_of(model).values()))
-    run, hidden = host.module("nodes.host.run"), studio.demo.adapter.layers.hidden[0]
+def call_ops(host, studio, model, chunks=(1, 0), **options):
+    """Operations of one cross-attention in the middle of a run."""
+    hidden = studio.demo.adapter.layers.hidden[0]
     q, text = torch.randn(2, 36, hidden), torch.randn(2, 77, hidden)
-    options = {
-        "n_heads": hidden // 32, "activations_shape": [2, hidden, 6, 6], "cond_or_uncond": [1, 0],
-        "sigmas": torch.tensor([5.0]), **changes,
-    }
-    options[run.CALL] = run.ModelCall.begin(run.SamplingRun(slot.patch), options, 2)
-    slot(q, text, text, options)
+    attend = attention(host, model, q, chunks, sigmas=torch.tensor([5.0]), **options)
+    attend(q, text)
     with Counter() as counter:
-        slot(q, text, text, options)
+        attend(q, text)
     return counter.names
 
 
 def test_a_layer_costs_one_attention_and_one_sum(host, studio, monkeypatch):
     """With PyTorch's fused attention: the text's, the subjects' and an addition."""
-    import comfy.ldm.modules.attention as attention
+    from comfy.ldm.modules.attention import attention_pytorch
 
-    slot, run = host.module("nodes.host.slot"), host.module("nodes.host.run")
-    for module in (slot, run):
-        monkeypatch.setattr(module, "optimized_attention", attention.attention_pytorch)
+    for module in (host.module("nodes.host.slot"), host.module("nodes.host.call")):
+        monkeypatch.setattr(module, "optimized_attention", attention_pytorch)
     names = call_ops(host, studio, studio.apply())
     fused = [name for name in names if "scaled_dot_product" in name]
     assert len(fused) == 2
@@ -70,7 +64,7 @@ def plain_ops(studio):
 
 
 def test_an_unconditional_call_costs_nothing(host, studio):
-    assert call_ops(host, studio, studio.apply(), cond_or_uncond=[1, 1]) == plain_ops(studio)
+    assert call_ops(host, studio, studio.apply(), chunks=(1, 1)) == plain_ops(studio)
 
 
 def test_outside_its_part_of_the_run_the_adapter_costs_nothing(host, studio):

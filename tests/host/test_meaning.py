@@ -198,7 +198,7 @@ def test_attributions_peak_lies_in_the_subjects_region(host, world, studio):
         "MSDiffusionAttribution", model=studio.apply(embeds, scale=1.0), embeds=embeds, clip=world.clip, prompt=prompt
     )
     world.picture(embeds, prompt, model=watched)
-    maps = attribution.subject.result()[0]
+    maps = attribution.runs[-1].subject[0]
     for k, (x0, y0, x1, y1) in enumerate((A, B)):
         row, column = divmod(maps[k].argmax().item(), maps.shape[-1])
         assert x0 - 0.05 <= (column + 0.5) / maps.shape[-1] <= x1 + 0.05

@@ -28,11 +28,14 @@ class Neighbour:
 
 
 def apply_neighbour(model, amount=0.1, sigma_start=999999999.9, sigma_end=0.0):
-    """Apply a neighbour as those packs do: put an object into an empty slot, add to whatever is there."""
+    """Apply a neighbour as those packs do: put an object into an empty slot, add to whatever is there.
+
+    What it adds depends on the output that it is handed, as PuLID's does.
+    """
     model = model.clone()
 
     def callback(out, q, k, v, extra_options, *, amount, sigma_start, sigma_end):
-        return q * amount
+        return q * amount + out * 0.3
 
     kwargs = {"amount": amount, "sigma_start": sigma_start, "sigma_end": sigma_end}
     for key in neighbour_keys(model):
@@ -123,6 +126,26 @@ def test_a_replacement_of_a_whole_block_is_wrapped_and_not_hidden(studio):
     assert seen
 
 
+@pytest.mark.parametrize("ours_last", [True, False])
+def test_a_replacement_of_a_whole_block_acts_before_and_behind_us(studio, ours_last):
+    """The host asks for an attention's own replacement first, so a slot would hide what is put behind it."""
+    def block_wide(model):
+        model = model.clone()
+        for key in {key[:2] for key in neighbour_keys(model)}:
+            model.set_model_attn2_replace(lambda q, k, v, extra_options: q * 0.5, *key)
+        return model
+
+    embeds = studio.encode()
+    both = studio.apply(embeds, block_wide(studio.demo.model))
+    if not ours_last:
+        again = block_wide(studio.apply(embeds))
+        assert torch.equal(studio.sample(again), studio.sample(both))
+        # A later one counts, as it would without us; and nothing of the run stays on the model.
+        assert torch.equal(studio.sample(block_wide(both)), studio.sample(both))
+        assert all(slot.inner is None for slot in slots_of(again).values() if hasattr(slot, "inner"))
+    assert (studio.sample(both) - studio.sample(block_wide(studio.demo.model))).abs().max() > 0.05
+
+
 def test_the_wrapped_objects_models_and_moves_still_reach_it(studio):
     said = []
 
@@ -148,153 +171,98 @@ def test_the_wrapped_objects_models_and_moves_still_reach_it(studio):
     assert said == [torch.float16, "cleanup"]
 
 
-def couple(model, regions: int, announce: str):
-    """Attention couple in short: conditional rows are repeated for the regions, and averaged after the attention.
+# Neighbours that keep the slot they found
 
-    announce: the key that lists the repeated rows, or "in place" for the pack that edits the host's own list.
-    """
+
+def wrap_slots(model, scale=2.0):
+    """As Normalized Attention Guidance of sd-perturbed-attention: a function around what it found in each slot."""
+    from comfy.ldm.modules.attention import optimized_attention
+
     model = model.clone()
 
-    def expand(n, context, value, extra_options):
-        chunks = extra_options["plain_chunks"] = list(extra_options["cond_or_uncond"])
-        repeated = [index for index in chunks for _ in range(1 if index else regions)]
+    def around(found):
+        def attention(q, k, v, extra_options):
+            if found is None:
+                out = optimized_attention(q, k, v, extra_options["n_heads"])
+            else:
+                out = found(q, k, v, extra_options)
+            return out + scale * (out - optimized_attention(q, k.roll(1, 1), v, extra_options["n_heads"]))
 
-        def spread(x):
-            return torch.cat([
-                part.repeat(1 if index else regions, 1, 1)
-                for index, part in zip(chunks, x.chunk(len(chunks)), strict=True)
-            ])
+        return attention
 
-        if announce == "in place":
-            extra_options["cond_or_uncond"][:] = repeated
-        else:
-            extra_options[announce] = repeated
-        return spread(n), spread(context), spread(value)
-
-    def merge(n, extra_options):
-        chunks = extra_options["plain_chunks"]
-        if announce == "in place":
-            extra_options["cond_or_uncond"][:] = chunks
-        batch = n.shape[0] // sum(1 if index else regions for index in chunks)
-        parts, start = [], 0
-        for index in chunks:
-            length = batch * (1 if index else regions)
-            parts.append(n[start : start + length].view(-1, batch, *n.shape[1:]).mean(dim=0))
-            start += length
-        return torch.cat(parts)
-
-    model.set_model_attn2_patch(expand)
-    model.set_model_attn2_output_patch(merge)
+    for key in neighbour_keys(model):
+        model.set_model_attn2_replace(around(slots_of(model).get(key)), *key)
     return model
 
 
-@pytest.mark.parametrize("regions", [2, 3])
-@pytest.mark.parametrize("announce", ["cond_or_uncond_couple", "cond_or_uncond_hook_couple", "in place"])
-@pytest.mark.parametrize("ours_last", [True, False])
-def test_attention_couple_rows_are_mapped_and_not_divided(studio, regions, announce, ours_last):
-    """All regions repeat one prompt here, so the couple changes nothing, and neither may our view of its rows."""
-    if ours_last:
-        model = studio.apply(model=couple(studio.demo.model, regions, announce))
-    else:
-        model = couple(studio.apply(), regions, announce)
-    assert torch.allclose(studio.sample(model), studio.sample(studio.apply()), atol=1e-3)
+def test_scale_zero_behind_a_neighbour_that_keeps_our_slot_is_the_neighbour_alone(studio):
+    off = studio.apply(model=wrap_slots(studio.apply(scale=1.0)), scale=0.0)
+    assert torch.equal(studio.sample(off), studio.sample(wrap_slots(studio.demo.model)))
 
 
-def test_rows_that_nothing_explains_are_an_error(studio):
+def test_applying_again_behind_a_neighbour_that_keeps_our_slot_replaces_and_never_acts_twice(studio):
+    """The place of the first Apply is kept; what acts there is the last one's."""
+    embeds, others = studio.encode((RIGHT, LEFT)), studio.encode()
+    expected = studio.sample(wrap_slots(studio.apply(others, scale=1.0)))
+    again = studio.apply(others, wrap_slots(studio.apply(embeds, scale=0.5)), scale=1.0)
+    assert torch.equal(studio.sample(again), expected)
+
+
+def test_watching_behind_a_neighbour_that_keeps_our_slot_changes_nothing(host, studio):
+    embeds = studio.encode()
+    wrapped = wrap_slots(studio.apply(embeds))
+    model, attribution = host.call("MSDiffusionAttribution", model=wrapped, embeds=embeds, clip=studio.demo.clip,
+                                   prompt="a dog")
+    assert torch.equal(studio.sample(model), studio.sample(wrapped))
+    assert attribution.runs[-1].subject is not None
+
+
+def test_a_slot_kept_by_a_neighbour_acts_for_no_other_model(studio):
+    """The first model's slot is in the second one's options, but another patch rides on these."""
+    embeds, others = studio.encode(), studio.encode((RIGHT, LEFT))
+    first = wrap_slots(studio.apply(embeds))
+    before = studio.sample(first)
+    studio.sample(studio.apply(others, first))
+    assert torch.equal(studio.sample(first), before)
+
+
+# Neighbours that keep what they return
+
+
+def test_what_a_neighbour_has_returned_is_not_written_to(studio):
+    kept = []
+
+    def keeping(q, k, v, extra_options):
+        from comfy.ldm.modules.attention import optimized_attention
+
+        out = optimized_attention(q, k, v, extra_options["n_heads"])
+        kept.append((out, out.clone()))
+        return out
+
+    model = studio.demo.model.clone()
+    for key in neighbour_keys(model):
+        model.set_model_attn2_replace(keeping, *key)
+    studio.sample(studio.apply(model=model), steps=1)
+    assert kept
+    assert all(torch.equal(out, copy) for out, copy in kept)
+
+
+def test_what_an_attention_override_has_returned_is_not_written_to(studio):
+    kept = []
+
+    def override(attention, *args, **kwargs):
+        out = attention(*args, **kwargs)
+        kept.append((out, out.clone()))
+        return out
+
     model = studio.apply()
-
-    def double(n, context, value, extra_options):
-        return n.repeat(2, 1, 1), context.repeat(2, 1, 1), value.repeat(2, 1, 1)
-
-    model.set_model_attn2_patch(double)
-    with pytest.raises(ValueError, match="4 rows but 2 conditionings of 1 latents"):
-        studio.sample(model)
+    model.model_options["transformer_options"]["optimized_attention_override"] = override
+    studio.sample(model, steps=1)
+    assert kept
+    assert all(torch.equal(out, copy) for out, copy in kept)
 
 
-def test_merged_positions_are_an_error(studio):
-    model = studio.apply()
-    model.set_model_attn2_patch(lambda n, context, value, extra_options: (n[:, ::2], context, value))
-    with pytest.raises(ValueError, match="13 queries but the feature map is 5x5"):
-        studio.sample(model)
-
-
-def guided(host, guider, model, **options):
-    sampler = host.call("KSamplerSelect", sampler_name="euler")[0]
-    sigmas = host.call("BasicScheduler", model=model, scheduler="normal", steps=2, denoise=1.0)[0]
-    noise = host.call("RandomNoise", noise_seed=7)[0]
-    made = host.call(guider, model=model, **options)[0]
-    return host.call(
-        "SamplerCustomAdvanced", noise=noise, guider=made, sampler=sampler, sigmas=sigmas,
-        latent_image={"samples": torch.zeros(1, 4, 10, 10)},
-    )[0]["samples"]
-
-
-def chunks_with_subjects(host, studio, guider, **options):
-    """Which conditionings, by their prompt, saw the subjects."""
-    patch = host.module("nodes.host.run")
-    seen = {}
-    original = patch.conditional_chunks
-
-    def watch(extra_options, flags, rows, batch):
-        chunks = original(extra_options, flags, rows, batch)
-        seen.update(dict.fromkeys(extra_options["uuids"], False))
-        seen.update({chunk.uuid: True for chunk in chunks})
-        return chunks
-
-    patch.conditional_chunks = watch
-    roles = {}
-    try:
-        model = studio.apply()
-
-        def remember(executor, *args, **kwargs):
-            for role, entries in executor.class_obj.conds.items():
-                roles.update({entry["uuid"]: role for entry in entries})
-            return executor(*args, **kwargs)
-
-        import comfy.patcher_extension as extension
-
-        model.add_wrapper_with_key(extension.WrappersMP.OUTER_SAMPLE, "test", remember)
-        guided(host, guider, model, **options)
-    finally:
-        patch.conditional_chunks = original
-    return {roles[uuid]: saw for uuid, saw in seen.items()}
-
-
-def test_three_way_guidance_shows_the_subjects_to_the_positive_side_only(host, studio):
-    other = host.call("CLIPTextEncode", clip=studio.demo.clip, text="")[0]
-    assert chunks_with_subjects(
-        host, studio, "PerpNegGuider", positive=studio.positive, negative=studio.negative,
-        empty_conditioning=other, cfg=3.0, neg_scale=1.0,
-    ) == {"positive": True, "negative": False, "empty_negative_prompt": False}
-
-
-def test_dual_guidance_is_told_apart_though_its_order_is_reversed(host, studio):
-    other = host.call("CLIPTextEncode", clip=studio.demo.clip, text="grass")[0]
-    assert chunks_with_subjects(
-        host, studio, "DualCFGGuider", cond1=studio.positive, cond2=other, negative=studio.negative,
-        cfg_conds=3.0, cfg_cond2_negative=2.0, style="regular",
-    ) == {"positive": True, "middle": True, "negative": False}
-
-
-def test_self_attention_guidance_evaluates_the_negative_side_without_subjects(host, studio):
-    """It evaluates the unconditional half alone, as conditioning 0."""
-    patch = host.module("nodes.host.run")
-    flags = []
-    original = patch.conditional_flags
-
-    def watch(roles, conditionings):
-        found = original(roles, conditionings)
-        flags.append(found)
-        return found
-
-    patch.conditional_flags = watch
-    try:
-        model = host.call("SelfAttentionGuidance", model=studio.apply(), scale=0.5, blur_sigma=2.0)[0]
-        studio.sample(model, (16, 16))
-    finally:
-        patch.conditional_flags = original
-    assert (True, False) in flags
-    assert (False,) in flags
+# The host's own patches
 
 
 @pytest.mark.parametrize("node, inputs", [
@@ -326,25 +294,6 @@ def test_every_kind_of_sampler_runs(studio, sampler):
     assert torch.isfinite(studio.sample(studio.apply(), steps=3, sampler=sampler)).all()
 
 
-def test_an_area_conditionings_borrowed_entry_is_not_taken_for_positive(host):
-    """For an area of the positive side the host makes the negative side an entry that carries the positive's id."""
-    flags = host.module("nodes.host.rows").conditional_flags
-    positive, negative = [{"uuid": 1}], [{"uuid": 2}, {"uuid": 1}]
-    roles = {"positive": positive, "negative": negative}
-    assert flags(roles, [positive, negative]) == (True, False)
-    assert flags(roles, [negative]) == (False,)
-    assert flags(roles, [list(positive), list(negative)]) == (True, False)
-    assert flags(roles, [[{"uuid": 9}], [{"uuid": 8}]]) == (True, False)
-
-
-@pytest.mark.parametrize("boxes", [(LEFT, RIGHT)])
-def test_area_conditioning_runs(host, studio, boxes):
-    area = host.call("ConditioningSetAreaPercentage", conditioning=studio.positive, width=0.5, height=1.0, x=0.0, y=0.0,
-                     strength=1.0)[0]
-    both = host.call("ConditioningCombine", conditioning_1=studio.positive, conditioning_2=area)[0]
-    assert torch.isfinite(studio.sample(studio.apply(studio.encode(boxes)), (16, 16), positive=both)).all()
-
-
 def test_a_lora_and_the_subjects_both_act(host, studio):
     import comfy.sd
 
@@ -363,15 +312,15 @@ def test_a_lora_and_the_subjects_both_act(host, studio):
 
 def test_the_subjects_attention_is_never_done_in_reduced_precision(host, studio, monkeypatch):
     """Sage attention ruins adapters; the host's switch keeps it off this call and on the text's."""
-    run = host.module("nodes.host.run")
+    call = host.module("nodes.host.call")
     asked = []
-    original = run.optimized_attention
+    original = call.optimized_attention
 
     def spy(*args, **kwargs):
         asked.append(kwargs.get("low_precision_attention"))
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(run, "optimized_attention", spy)
+    monkeypatch.setattr(call, "optimized_attention", spy)
     studio.sample(studio.apply(), steps=1)
     assert asked
     assert set(asked) == {False}
