@@ -4,19 +4,51 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
+from reprlib import Repr
 from typing import Any
 
 VERSION = 1
 DECIMALS = 4
 EMPTY_BOXES = '{"version":1,"boxes":[]}'
 EDGES = ("x0", "y0", "x1", "y1")
+DEEPEST = 16
+BLANK = " \t\n\r"
+
+_TOO_DEEP = (
+    f"The layout has lists or objects in one another more than {DEEPEST} deep, but boxes lie 3 deep: "
+    f"write {EMPTY_BOXES}."
+)
+_CUT = Repr()
+_CUT.maxlevel, _CUT.maxdict, _CUT.maxlist, _CUT.maxstring, _CUT.maxother = 3, 8, 8, 60, 60
+
+
+def _number(value: Any) -> float | None:
+    """A real number of any type as Python's float, endless where it is too large for one; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _shown(value: Any) -> str:
+    """A value as messages tell it: in one line, cut where it is long or deep."""
+    try:
+        text = _CUT.repr(value)
+    except ValueError:
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 160 else f"{text[:157]}..."
 
 
 @dataclass(frozen=True)
 class Box:
     """A rectangle in fractions of the frame: x from the left edge, y from the top edge, both 0..1.
+
+    Edges may be real numbers of any type, NumPy's too, and are kept as Python's.
 
     Raises:
         ValueError: an edge is no number, lies outside the frame, or the box has no area.
@@ -30,9 +62,12 @@ class Box:
     color: str = ""
 
     def __post_init__(self) -> None:
-        for name, value in zip(EDGES, self.edges, strict=True):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise ValueError(f"{name} is {value!r} but must be a number from 0 to 1: redraw the box.")
+        for name, given in zip(EDGES, self.edges, strict=True):
+            value = _number(given)
+            if value is None or not math.isfinite(value):
+                told = _shown(given) if value is None else value
+                raise ValueError(f"{name} is {told} but must be a number from 0 to 1: redraw the box.")
+            object.__setattr__(self, name, value)
             if not 0.0 <= value <= 1.0:
                 raise ValueError(
                     f"{name} is {value:g} but boxes are fractions of the frame from 0 to 1: "
@@ -64,25 +99,32 @@ def parse_boxes(value: Any) -> tuple[Box, ...]:
         value: JSON text or its parsed form: `{"version": 1, "boxes": [...]}`, or the bare list. A box is an
             object with `x0, y0, x1, y1` (and `label`, `color`) or a list `[x0, y0, x1, y1]`.
 
+    Whatever is refused here is refused by the canvas, and the other way round (tests/data/boxes_verdicts.json).
+
     Raises:
         ValueError: malformed JSON, an unknown version, or a bad box, which the message names.
     """
-    if value is None or value == "":
-        return ()
+    words: list[str] = []
     if isinstance(value, str):
-        value = _load_json(value)
+        value = _load_json(value, words) if value.strip(BLANK) else None
+    if value is None or isinstance(value, str) and not value:
+        return ()
+    _check_depth(value)
     if isinstance(value, dict):
         version = value.get("version", VERSION)
-        if version != VERSION:
+        if _number(version) != VERSION:
             raise ValueError(
-                f"The layout has version {version!r} but this pack reads version {VERSION}: update MS-Diffusion."
+                f"The layout has version {_shown(version)} but this pack reads version {VERSION}: update MS-Diffusion."
             )
         if "boxes" not in value:
-            raise ValueError(f'The layout has the keys {sorted(value)} but needs "boxes": write {EMPTY_BOXES}.')
+            raise ValueError(f'The layout has the keys {_shown(list(value))} but needs "boxes": write {EMPTY_BOXES}.')
         value = value["boxes"]
     if not isinstance(value, list | tuple):
         raise ValueError(f'"boxes" is a {type(value).__name__} but must be a list of boxes: write {EMPTY_BOXES}.')
-    return tuple(_parse_box(entry, index) for index, entry in enumerate(value))
+    boxes = tuple(_parse_box(entry, index) for index, entry in enumerate(value))
+    if words:
+        raise ValueError(f"The layout holds {words[0]}, which JSON has no number for: leave it out.")
+    return boxes
 
 
 def format_boxes(boxes: Sequence[Box]) -> str:
@@ -133,14 +175,44 @@ def boxes_to_pixels(boxes: Sequence[Box], width: int, height: int) -> list[list[
     return [entries]
 
 
-def _load_json(text: str) -> Any:
+def _load_json(text: str, words: list[str]) -> Any:
+    """Parse JSON; NaN and the infinities, which JSON does not know, are also collected in `words`."""
+
+    def constant(word: str) -> float:
+        words.append(word)
+        return float(word)
+
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=constant, parse_int=_integer)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
     except json.JSONDecodeError as error:
         hint = "use double quotes" if "'" in text else f"write {EMPTY_BOXES}"
         raise ValueError(
             f"The layout is no valid JSON ({error.msg} at character {error.pos} of {text[:60]!r}): {hint}."
         ) from None
+
+
+def _integer(digits: str) -> int | float:
+    """An integer of JSON; Python itself refuses those of thousands of digits."""
+    return int(digits) if len(digits) < 20 else float(digits)
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        inner = (part for one in level for part in _parts(one) if isinstance(part, dict | list | tuple))
+        # One that stands in several places is looked at once.
+        level = list({id(part): part for part in inner}.values())
+        if not level:
+            return
+    raise ValueError(_TOO_DEEP)
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
 
 
 def _parse_box(entry: Any, index: int) -> Box:
@@ -149,38 +221,55 @@ def _parse_box(entry: Any, index: int) -> Box:
             raise ValueError(f"Box {index + 1} has {len(entry)} numbers but needs 4: x0, y0, x1, y1.")
         entry = dict(zip(EDGES, entry, strict=True))
     if not isinstance(entry, dict):
-        raise ValueError(f"Box {index + 1} is {entry!r} but must be an object with x0, y0, x1, y1: redraw it.")
+        raise ValueError(f"Box {index + 1} is {_shown(entry)} but must be an object with x0, y0, x1, y1: redraw it.")
     missing = [name for name in EDGES if name not in entry]
     if missing:
         raise ValueError(f"Box {index + 1} lacks {', '.join(missing)} but needs x0, y0, x1 and y1: redraw it.")
     label, color = entry.get("label", ""), entry.get("color", "")
     if not isinstance(label, str) or not isinstance(color, str):
-        raise ValueError(f"Box {index + 1} has label {label!r} and color {color!r} but both must be text: rename it.")
+        raise ValueError(
+            f"Box {index + 1} has label {_shown(label)} and color {_shown(color)} but both must be text: rename it."
+        )
     try:
         return Box(*(entry[name] for name in EDGES), label=label, color=color)
     except ValueError as error:
-        name = f'Box {index + 1} ("{label}")' if label else f"Box {index + 1}"
-        raise ValueError(f"{name}: {error}") from None
+        named = f" ({json.dumps(label[:60], ensure_ascii=False)})" if label else ""
+        raise ValueError(f"Box {index + 1}{named}: {error}") from None
 
 
 def _box_from_pixels(entry: Any, index: int, width: int, height: int) -> Box:
-    fields = ("x", "y", "width", "height")
-    if not isinstance(entry, dict) or any(not isinstance(entry.get(name), int | float) for name in fields):
-        raise ValueError(f"Bounding box {index + 1} is {entry!r} but needs numbers for x, y, width and height.")
-    metadata = entry.get("metadata") or {}
-    palette = metadata.get("palette") or []
-    edges = (
-        entry["x"] / width, entry["y"] / height,
-        (entry["x"] + entry["width"]) / width, (entry["y"] + entry["height"]) / height,
-    )
-    try:
-        return Box(
-            *(min(max(edge, 0.0), 1.0) for edge in edges),
-            label=str(metadata.get("label") or metadata.get("desc") or metadata.get("text") or ""),
-            color=str(palette[0]) if palette else "",
+    fields = entry if isinstance(entry, dict) else {}
+    numbers = [_number(fields.get(name)) for name in ("x", "y", "width", "height")]
+    if any(number is None or not math.isfinite(number) for number in numbers):
+        raise ValueError(
+            f"Bounding box {index + 1} is {_shown(entry)} but needs finite numbers for x, y, width and height: check "
+            "the node that made it."
         )
+    label, color = _naming(entry.get("metadata"), index)
+    left, top, wide, high = numbers
+    edges = (left / width, top / height, (left + wide) / width, (top + high) / height)
+    try:
+        return Box(*(min(max(edge, 0.0), 1.0) for edge in edges), label=label, color=color)
     except ValueError as error:
         raise ValueError(f"Bounding box {index + 1} in a {width}x{height} frame: {error}") from None
+
+
+def _naming(metadata: Any, index: int) -> tuple[str, str]:
+    """Label and colour in a pixel box's metadata."""
+    metadata = {} if metadata is None else metadata
+    if not isinstance(metadata, dict):
+        raise ValueError(
+            f"Bounding box {index + 1} has the metadata {_shown(metadata)} but metadata are an object: check the node "
+            "that made it."
+        )
+    palette = metadata.get("palette") or ()
+    if not isinstance(palette, list | tuple):
+        raise ValueError(
+            f"Bounding box {index + 1} has the palette {_shown(palette)} but a palette is a list of colours: check the "
+            "node that made it."
+        )
+    label = metadata.get("label") or metadata.get("desc") or metadata.get("text") or ""
+    return str(label), str(palette[0]) if palette else ""
 
 
 def _rounded(value: float) -> float | int:

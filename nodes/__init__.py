@@ -12,7 +12,7 @@ from .blend import MSDiffusionBlend
 from .crop import MSDiffusionCropEmbeds
 from .demo import MSDiffusionDemoModels, MSDiffusionDemoSubject
 from .encode import MSDiffusionEncode
-from .host import folders
+from .host import folders, served
 from .layout import MSDiffusionLayout
 from .subject import MSDiffusionSubject
 
@@ -22,6 +22,7 @@ class MSDiffusionExtension(ComfyExtension):
 
     async def on_load(self) -> None:
         folders.register()
+        served.register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [

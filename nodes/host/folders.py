@@ -30,10 +30,13 @@ def model_path(folder: str, name: str) -> str:
     """The full path of a model file.
 
     Raises:
-        FileNotFoundError: names the folders that were searched.
+        FileNotFoundError: there is none of this name, or a folder; it names the folders that were searched.
     """
     path = folder_paths.get_full_path(folder, name)
-    if path is None:
-        searched = ", ".join(folder_paths.get_folder_paths(folder))
-        raise FileNotFoundError(f"{name} is not in {searched}: put the file there and refresh the page.")
-    return path
+    if path is not None:
+        return path
+    searched = folder_paths.get_folder_paths(folder)
+    holding = next((one for one in searched if os.path.isdir(os.path.join(one, name))), None)
+    if holding is not None:
+        raise FileNotFoundError(f"{name} in {holding} is a folder, but a file is needed: choose one in it.")
+    raise FileNotFoundError(f"{name} is not in {', '.join(searched)}: put the file there and refresh the page.")

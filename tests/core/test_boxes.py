@@ -63,6 +63,7 @@ def test_no_boxes_is_an_empty_layout(value):
     ('{"boxes":[[0,0,512,512]]}', ["Box 1", "x1 is 512", "from 0 to 1", "divide pixels"]),
     ('{"boxes":[[-0.1,0,1,1]]}', ["Box 1", "x0 is -0.1"]),
     ('{"boxes":[[NaN,0,1,1]]}', ["Box 1", "x0 is nan"]),
+    ('{"boxes":[[0,0,1,Infinity]]}', ["Box 1", "y1 is inf"]),
     ('{"boxes":[["0",0,1,1]]}', ["Box 1", "x0 is '0'"]),
     ('{"boxes":[{"x0":0,"y0":0,"x1":0,"y1":1,"label":"dog"}]}', ['Box 1 ("dog")']),
 ])
@@ -107,7 +108,10 @@ def test_a_detectors_overshoot_is_clipped_to_the_frame():
 
 @pytest.mark.parametrize(("value", "words"), [
     ("text", ["str", "BOUNDING_BOX"]),
-    ([{"x": 1, "y": 2}], ["Bounding box 1", "width"]),
+    ([{"x": 1, "y": 2}], ["Bounding box 1", "width", ": check"]),
+    ([{"x": float("nan"), "y": 0, "width": 5, "height": 5}], ["Bounding box 1", "'x': nan", "finite"]),
+    ([{"x": 0, "y": 0, "width": float("inf"), "height": 5}], ["Bounding box 1", "'width': inf", "finite"]),
+    ([{"x": 0, "y": float("-inf"), "width": 5, "height": 5}], ["Bounding box 1", "'y': -inf", "finite"]),
     ([{"x": 200, "y": 0, "width": 10, "height": 10}], ["Bounding box 1", "100x100", "no area"]),
 ])
 def test_a_bad_bounding_box_is_named(value, words):

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   boundingBoxText,
@@ -58,6 +59,45 @@ test("what is wrong in a saved text is named with its box", () => {
     () => parseLayout('[{"x0":0,"y0":"a","x1":1,"y1":1}]'),
     (error) => error.key === "bad_side" && error.params.side === "y0",
   );
+});
+
+// The server is held to the same file by tests/core/test_boxes_verdicts.py.
+const verdicts = JSON.parse(readFileSync(new URL("../data/boxes_verdicts.json", import.meta.url), "utf8"));
+const textOf = (parts) =>
+  typeof parts === "string"
+    ? parts
+    : parts.map((part) => (typeof part === "string" ? part : part[0].repeat(part[1]))).join("");
+
+test("what the server reads is read, with the same sides", () => {
+  for (const { case: name, text, boxes } of verdicts.valid) {
+    assert.deepEqual(parseLayout(textOf(text)).map(sides), boxes, name);
+  }
+});
+
+test("what the server refuses is refused with a sentence", () => {
+  for (const { case: name, text } of verdicts.refused) {
+    assert.throws(() => parseLayout(textOf(text)), FormatError, name);
+  }
+});
+
+test("nothing that is pasted ends in anything but boxes or a sentence", () => {
+  for (const { case: name, text } of [...verdicts.valid, ...verdicts.refused]) {
+    try {
+      for (const box of importLayout(textOf(text), size).boxes) assert.ok(sides(box).every(Number.isFinite), name);
+    } catch (error) {
+      assert.ok(error instanceof FormatError, `${name}: ${error}`);
+    }
+  }
+});
+
+test("what is pasted may reach over the edge, with or without fences", () => {
+  const pasted = '{"boxes":[{"x0":-0.1,"y0":0,"x1":1.2,"y1":1,"label":"sky","color":"#00f","locked":true}]}';
+  for (const text of [pasted, `\`\`\`json\n${pasted}\n\`\`\``]) {
+    const { boxes, form } = importLayout(text, size);
+    assert.equal(form, "layout");
+    assert.deepEqual(boxes, [boxOf({ x0: 0, y0: 0, x1: 1, y1: 1 }, { label: "sky", color: "#00f", locked: true })]);
+  }
+  refused(pasted, "outside_side");
 });
 
 test("core bounding boxes in pixels come in, also one list per frame, and keep their names", () => {

@@ -10,6 +10,10 @@ import { heightOf, widthOf } from "./geometry.mjs";
  */
 
 const VERSION = 1;
+const SIDES = /** @type {const} */ (["x0", "y0", "x1", "y1"]);
+
+/** How deep lists and objects may lie in one another; a layout's lie 3 deep. */
+const DEEPEST = 16;
 
 /** Something in a text is not as it must be; `key` and `params` name the sentence among the translations. */
 export class FormatError extends Error {
@@ -26,26 +30,53 @@ export function layoutText(boxes) {
   return JSON.stringify({ version: VERSION, boxes: boxes.map((box) => boxOf(box, box)) });
 }
 
-/** Boxes of a saved text or of a script's short form. @param {string} text @returns {Box[]} */
+/**
+ * Boxes of a saved text or of a script's short form. Whatever is refused here is refused by the server, and the other
+ * way round (tests/data/boxes_verdicts.json).
+ * @param {string} text
+ * @returns {Box[]}
+ */
 export function parseLayout(text) {
-  const value = parseJson(text);
+  const value = /^[ \t\n\r]*$/.test(text) ? null : parseJson(text);
   if (value === null || value === "") return [];
-  if (!Array.isArray(value) && value.version > VERSION)
-    throw new FormatError("newer_version", { version: value.version });
-  const list = Array.isArray(value) ? value : value.boxes;
-  if (!Array.isArray(list)) throw new FormatError("no_boxes");
-  return list.map((entry, k) => savedBox(entry, k));
+  const list = savedList(value);
+  const boxes = list.map(savedBox);
+  list.forEach((entry, k) => checkInside(sidesOf(entry), k));
+  return boxes;
+}
+
+/** @param {any} value @returns {any[]} */
+function savedList(value) {
+  if (Array.isArray(value)) return value;
+  if ("version" in Object(value) && value.version !== VERSION)
+    throw new FormatError("newer_version", { version: JSON.stringify(value.version) });
+  if (!Array.isArray(value.boxes)) throw new FormatError("no_boxes");
+  return value.boxes;
 }
 
 /** @param {any} entry @param {number} k */
 function savedBox(entry, k) {
-  const rect = Array.isArray(entry) ? rectOf(entry.slice(0, 4), "x0y0x1y1") : entry;
-  return checkedBox(rect, k, { label: text(entry.label), color: text(entry.color), locked: entry.locked === true });
+  const box = k + 1;
+  if (typeof entry !== "object" || entry === null) throw new FormatError("no_box", { box });
+  if (Array.isArray(entry) && entry.length !== 4) throw new FormatError("not_four", { box, count: entry.length });
+  const { label = "", color = "", locked } = entry;
+  if (typeof label !== "string" || typeof color !== "string") throw new FormatError("no_text", { box });
+  return checkedBox(sidesOf(entry), k, { label, color, locked: locked === true });
+}
+
+/** @param {any} entry @returns {any} */
+const sidesOf = (entry) =>
+  Array.isArray(entry) ? { x0: entry[0], y0: entry[1], x1: entry[2], y1: entry[3] } : entry;
+
+/** @param {Rect} rect @param {number} k */
+function checkInside(rect, k) {
+  const side = SIDES.find((one) => rect[one] < 0 || rect[one] > 1);
+  if (side) throw new FormatError("outside_side", { box: k + 1, side, value: rect[side] });
 }
 
 /** @param {any} rect @param {number} k @param {Partial<Box>} rest */
 function checkedBox(rect, k, rest) {
-  for (const side of ["x0", "y0", "x1", "y1"]) {
+  for (const side of SIDES) {
     if (typeof rect?.[side] !== "number" || !Number.isFinite(rect[side]))
       throw new FormatError("bad_side", { box: k + 1, side });
   }
@@ -60,12 +91,21 @@ const text = (value) => (typeof value === "string" ? value : "");
 
 /** @param {string} source @returns {any} */
 function parseJson(source) {
-  if (typeof source !== "string") return source;
+  let value;
   try {
-    return JSON.parse(source.trim() || "null");
+    value = JSON.parse(source);
   } catch {
     throw new FormatError("no_json");
   }
+  if (isDeeper(value, DEEPEST)) throw new FormatError("too_deep", { most: DEEPEST });
+  return value;
+}
+
+/** Whether lists and objects lie in one another more than so many deep.
+ * @param {any} value @param {number} most @returns {boolean} */
+function isDeeper(value, most) {
+  if (typeof value !== "object" || value === null) return false;
+  return most === 0 || Object.values(value).some((inner) => isDeeper(inner, most - 1));
 }
 
 /**
@@ -79,9 +119,9 @@ function parseJson(source) {
  * @returns {{boxes: Box[], form: "layout"|"pixels"|"fractions"|"thousandths"}}
  */
 export function importLayout(source, size, order = "auto") {
-  const value = parseJson(stripFence(source));
+  const value = parseJson(stripFence(source).trim() || "null");
   if (value && !Array.isArray(value) && Array.isArray(value.boxes) && isSaved(value.boxes) && order === "auto") {
-    return { boxes: parseLayout(source), form: "layout" };
+    return { boxes: savedList(value).map(savedBox), form: "layout" };
   }
   const entries = flatEntries(
     Array.isArray(value) ? value : (value?.boxes ?? value?.bounding_boxes ?? (value ? [value] : null)),
@@ -146,9 +186,12 @@ function looseRect(entry, order) {
   return { rect, label, pixels: false, thousandths: false };
 }
 
+/** A number, also one written as text; everything else is none. @param {any} side */
+const numberOf = (side) => (typeof side === "number" || (typeof side === "string" && side.trim()) ? Number(side) : NaN);
+
 /** @param {any[]} list @param {AxisOrder} order @returns {Rect} */
 function rectOf(list, order) {
-  const [a, b, c, d] = list.map(Number);
+  const [a, b, c, d] = list.map(numberOf);
   if (order === "xywh") return { x0: a, y0: b, x1: a + c, y1: b + d };
   if (order === "y0x0y1x1_1000") return { x0: b, y0: a, x1: d, y1: c };
   return { x0: a, y0: b, x1: c, y1: d };
