@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import platform
 import re
+import shutil
 import subprocess
 import venv
 from pathlib import Path
@@ -17,13 +19,19 @@ TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 
 
 class Extra(NamedTuple):
-    """An optional extra: what it is called, and a module that shows that it is installed."""
+    """An optional extra: what it is called, and the modules that show that it is installed."""
 
     title: str
-    module: str
+    modules: tuple[str, ...]
 
 
-EXTRAS = {"dev": Extra("the test tools", "pytest"), "headless": Extra("diffusers", "diffusers")}
+EXTRAS = {
+    "dev": Extra("the test tools", (
+        "pytest", "pytest_timeout", "pytest_rerunfailures", "hypothesis", "playwright", "matplotlib", "ruff",
+        "comfy_cli", "open_clip", "diffusers", "transformers", "accelerate", "PIL",
+    )),
+    "headless": Extra("diffusers", ("diffusers", "transformers", "accelerate", "PIL")),
+}
 
 
 class EnvironmentProblem(Exception):
@@ -41,11 +49,11 @@ def environment_python(host: Path | None, *extras: str) -> Path:
         EnvironmentProblem: MSD_PYTHON names no Python, or a package could not be installed.
     """
     if os.environ.get("MSD_PYTHON"):
-        return _named(os.environ["MSD_PYTHON"], ["torch", *(EXTRAS[name].module for name in extras)])
+        needed = ["torch", "safetensors", "einops", *(module for name in extras for module in EXTRAS[name].modules)]
+        return _named(os.environ["MSD_PYTHON"], needed)
     python = _python_in(VENV)
-    if not python.exists():
-        print(f"Creating the environment {VENV} ...", flush=True)
-        venv.create(VENV, with_pip=True)
+    if not _has_pip(python):
+        _create()
     for title, requirements in _steps(host, extras):
         _install(python, title, requirements)
     return python
@@ -61,6 +69,34 @@ def extra(name: str) -> list[str]:
 
 def _python_in(folder: Path) -> Path:
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _has_pip(python: Path) -> bool:
+    """Whether an environment is whole as far as it must be to install into it."""
+    return python.exists() and subprocess.run([python, "-c", "import pip"], capture_output=True).returncode == 0
+
+
+def _create() -> None:
+    """Makes the environment anew: aside, so that one that was interrupted is never taken for a whole one."""
+    print(f"Creating the environment {VENV} ...", flush=True)
+    aside = VENV.with_name(VENV.name + ".part")
+    try:
+        for folder in (VENV, aside):
+            shutil.rmtree(folder, ignore_errors=True)
+        venv.create(aside)
+        aside.rename(VENV)
+    except OSError as problem:
+        raise EnvironmentProblem(
+            f"{VENV} can't be made ({problem.strerror or problem}): give the folder rights to write, or name a ready "
+            "environment in MSD_PYTHON."
+        ) from None
+    # Scripts hold the folder's path, so pip comes once it has its name.
+    made = subprocess.run([_python_in(VENV), "-m", "ensurepip", "--upgrade", "--default-pip"], capture_output=True)
+    if made.returncode or not _has_pip(_python_in(VENV)):
+        raise EnvironmentProblem(
+            f"The environment {VENV} has no pip and this Python has no ensurepip to bring it: install it (on Debian "
+            "the package python3-venv), or name a ready environment in MSD_PYTHON."
+        )
 
 
 def _named(value: str, modules: list[str]) -> Path:
@@ -85,6 +121,15 @@ def _steps(host: Path | None, extras: tuple[str, ...]) -> list[tuple[str, list[s
     return [*steps, *((EXTRAS[name].title, extra(name)) for name in extras)]
 
 
+def _size(requirements: list[str]) -> str:
+    """What is worth saying before a download starts."""
+    if requirements != TORCH or platform.system() != "Linux" or platform.machine() != "x86_64":
+        return ""
+    without = "" if shutil.which("nvidia-smi") else "; this machine has no NVIDIA GPU, a Python with PyTorch's CPU " \
+        "build in MSD_PYTHON needs none of it"
+    return f"; 3 GB to download, 5 GB on the disk, since PyTorch for Linux brings CUDA with it{without}"
+
+
 def _requirements(file: Path) -> list[str]:
     lines = (line.split("#")[0].strip() for line in file.read_text("utf-8").splitlines())
     return [line for line in lines if line]
@@ -96,7 +141,7 @@ def _install(python: Path, title: str, requirements: list[str]) -> None:
     digest = hashlib.sha256("\n".join(requirements).encode()).hexdigest()
     if digest in done:
         return
-    print(f"Installing {title} into {VENV} (only this once) ...", flush=True)
+    print(f"Installing {title} into {VENV} (only this once{_size(requirements)}) ...", flush=True)
     command = [python, "-m", "pip", "install", "--disable-pip-version-check", *requirements]
     if subprocess.run(command).returncode:
         raise EnvironmentProblem(

@@ -5,11 +5,14 @@
 - `host`: ComfyUI in this process (harness.py). `comfy_server`: a real ComfyUI process (devtools/server.py), one for the
   whole run. `floor_server`: the same with the oldest supported ComfyUI, which MSD_FLOOR_HOST names.
 - Tests below tests/host/ and tests that use one of these fixtures carry the mark `host`.
+- Under CI=true nothing may be left out but the tests beside other packs, which are not on every machine.
 """
 
 import importlib.util
+import json
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,41 @@ def pytest_runtest_setup(item):
         pytest.fail(reason, pytrace=False) if IN_CI else pytest.skip(reason)
     if not EVERYTHING and item.get_closest_marker("slow"):
         pytest.skip("slow: set MSD_ALL_TESTS=1 to run it")
+
+
+LEFT_OUT: Counter = Counter()
+KINDS = ("packs", "browser", "host")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        kinds = [kind for kind in KINDS if item.get_closest_marker(kind)]
+        _leave_out(report, "slow" if "slow: set" in str(report.longrepr) else next(iter(kinds), "other"))
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    if report.skipped:
+        _leave_out(report, "files without their package")
+    return report
+
+
+def _leave_out(report, kind):
+    LEFT_OUT[kind] += 1
+    if IN_CI and kind != "packs":
+        report.outcome, report.longrepr = "failed", f"left out, which CI does not allow: {report.longrepr[-1]}"
+
+
+def pytest_terminal_summary(terminalreporter):
+    if LEFT_OUT:
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(LEFT_OUT.items()))
+        terminalreporter.write_line(f"left out: {counts}")
+    if told := os.environ.get("MSD_LEFT_OUT"):
+        Path(told).write_text(json.dumps(dict(sorted(LEFT_OUT.items()))), "utf-8")
 
 
 @pytest.fixture(scope="session")
