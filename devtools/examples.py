@@ -5,8 +5,10 @@ from typing import Literal
 
 from msd_core.demo.world import caption
 
+from .files import ADAPTER, BACKGROUND_REMOVAL, CHECKPOINT, IMAGE_ENCODER
+
 Kind = Literal[
-    "plain", "control", "hires", "auto layout", "regions", "views", "blend", "attribution", "tiles",
+    "plain", "control", "hires", "auto layout", "regions", "views", "blend", "attribution", "tiles", "real files",
 ]  # fmt: skip
 
 FRAMES = 4
@@ -60,7 +62,7 @@ class Example:
     Attributes:
         title: file name of the graph for the frontend, without its ending; empty where it only goes to the server.
         name: file name of its twin for the server, without its endings.
-        intro: first words of the note.
+        intro: first words of the note; all of it where the graph runs on the released files.
         scene: where the prompt puts the subjects, a scene of the demo models' world.
         kind: what it has beside subjects, layout and prompt.
         seed: the sampler's.
@@ -208,6 +210,35 @@ TWO_PHOTOS = Example(
 )  # fmt: skip
 """Two subjects from two real photos, which the demo's tiny set has never seen."""
 
+TWO_PHOTOS_SDXL = Example(
+    "00 Two photos (SDXL)", "two_photos_sdxl",
+    "Two photos, a box for each, one image: SDXL and the released adapter, with the paper's settings.\n\n"
+    "## Files\n\n"
+    f"- [{CHECKPOINT.name}]({CHECKPOINT.url}) into `models/{CHECKPOINT.directory}`; any checkpoint of SDXL's shape "
+    "does\n"
+    f"- [{IMAGE_ENCODER.name}]({IMAGE_ENCODER.url}) into `models/{IMAGE_ENCODER.directory}`. A browser saves it as "
+    f"`{IMAGE_ENCODER.url.rsplit('/', 1)[1]}`: rename it\n"
+    f"- [{ADAPTER.name}]({ADAPTER.url}) into `models/{ADAPTER.directory}`\n\n"
+    "ComfyUI offers what is missing itself, the adapter only as a link. With the files in place press R; one of "
+    "another name is chosen in its loader.\n\n"
+    "## Photos\n\n"
+    "`cat.jpg` and `cup.jpg` are in the pack's folder `example_workflows/photos`. Drop them on the two *Load Image* "
+    "nodes, or photos of your own; then write your words as each subject's `phrase` and in the prompt.\n\n"
+    "## Cut-outs\n\n"
+    "What surrounds a subject in its photo leaks into the image, so cutting it out nearly always helps. The three "
+    "nodes that do it are bypassed, because they need one more file: "
+    f"[{BACKGROUND_REMOVAL.name}]({BACKGROUND_REMOVAL.url}) in `models/{BACKGROUND_REMOVAL.directory}`. With it, "
+    "select them and press Ctrl+B. Or paint over the subject in *Load Image*'s mask editor and link its MASK to the "
+    "subject's `mask`.",
+    "brick",
+    (
+        ExampleSubject(Photo("cat.jpg", "cat"), (0.05, 0.25, 0.55, 0.95)),
+        ExampleSubject(Photo("cup.jpg", "cup of coffee"), (0.6, 0.5, 0.95, 0.95)),
+    ),
+    "real files",
+)  # fmt: skip
+"""The same two photos with SDXL and the released files."""
+
 NOTE = """# {title}
 
 {intro}
@@ -244,5 +275,7 @@ REAL_SETTINGS = (
 
 def note(example: Example) -> str:
     """The text of the note beside an example's graph."""
+    if example.kind == "real files":
+        return f"# {example.title[3:]}\n\n{example.intro}\n"
     settings = "\n".join(f"- {setting}" for setting in (*REAL_SETTINGS, *example.for_real))
     return NOTE.format(title=example.title[3:], intro=example.intro, settings=settings)

@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 TITLE_BAR = 30
@@ -33,6 +33,21 @@ class Kind:
 
 
 @dataclass(frozen=True)
+class ModelFile:
+    """A file that a node needs, as the frontend offers it for download.
+
+    Attributes:
+        name: the node's value for it.
+        url: where it is; its last part may differ from the name.
+        directory: the folder of `models` that it belongs in.
+    """
+
+    name: str
+    url: str
+    directory: str
+
+
+@dataclass(frozen=True)
 class Output:
     """One output of a placed node."""
 
@@ -48,6 +63,7 @@ class Node:
         inputs: input name -> a widget's value, or the output that it is linked to.
         at, size: upper left corner of the body (the title bar lies above) and its extent, in canvas units.
         server_only: whether it is left out of what the frontend opens, with the links from it.
+        file: the model file that it needs.
     """
 
     id: int
@@ -59,6 +75,7 @@ class Node:
     title: str = ""
     bypassed: bool = False
     server_only: bool = False
+    file: ModelFile | None = None
 
     def __getitem__(self, output: str) -> Output:
         return Output(self, list(self.kind.outputs).index(output))
@@ -98,18 +115,20 @@ class Graph:
 
     @contextmanager
     def group(self, title: str, color: str) -> Iterator[None]:
-        """The nodes added inside the block get a frame of their own."""
-        self._open = Group(title, color, [])
-        self.groups.append(self._open)
+        """The nodes added inside the block get a frame of their own; a title that was there before is that frame."""
+        outer, self._open = self._open, next((group for group in self.groups if group.title == title), None)
+        if self._open is None:
+            self._open = Group(title, color, [])
+            self.groups.append(self._open)
         yield
-        self._open = None
+        self._open = outer
 
     def add(
         self, type: str, at: tuple[int, int], size: tuple[int, int], title: str = "", bypassed: bool = False,
-        server_only: bool = False, **inputs: Any,
+        server_only: bool = False, file: ModelFile | None = None, **inputs: Any,
     ) -> Node:  # fmt: skip
         """Places a node; the inputs of an autogrow group are given as one list under the group's name."""
-        node = Node(len(self.nodes) + 1, type, self._kinds[type], at, size, {}, title, bypassed, server_only)
+        node = Node(len(self.nodes) + 1, type, self._kinds[type], at, size, {}, title, bypassed, server_only, file)
         for name, value in inputs.items():
             prefix = next((key for key in node.kind.sockets if key.startswith(f"{name}.")), None)
             grown = {f"{prefix[:-1]}{index}": item for index, item in enumerate(value)} if prefix else {name: value}
@@ -217,7 +236,7 @@ def _saved_node(node: Node, order: int, links: list[list]) -> dict:
         "mode": BYPASSED if node.bypassed else 0,
         "inputs": inputs,
         "outputs": [{"name": name, "type": type, "links": None} for name, type in node.kind.outputs.items()],
-        "properties": {"Node name for S&R": node.type},
+        "properties": {"Node name for S&R": node.type} | ({"models": [asdict(node.file)]} if node.file else {}),
         "widgets_values": values,
     }
 

@@ -20,9 +20,26 @@ KINDS = {
         outputs={"IMAGE": "IMAGE", "MASK": "MASK"},
         controls={"image": "image"},
     ),
+    "CheckpointLoaderSimple": Kind(
+        widgets={"ckpt_name": ("COMBO", "")},
+        outputs={"MODEL": "MODEL", "CLIP": "CLIP", "VAE": "VAE"},
+    ),
+    "CLIPVisionLoader": Kind(widgets={"clip_name": ("COMBO", "")}, outputs={"CLIP_VISION": "CLIP_VISION"}),
+    "MSDiffusionAdapterLoader": Kind(widgets={"adapter_name": ("COMBO", "")}, outputs={"adapter": "MSD_ADAPTER"}),
+    "LoadBackgroundRemovalModel": Kind(
+        widgets={"bg_removal_name": ("COMBO", "")},
+        outputs={"bg_model": "BACKGROUND_REMOVAL"},
+    ),
+    "RemoveBackground": Kind(
+        sockets={"bg_removal_model": "BACKGROUND_REMOVAL", "image": "IMAGE"},
+        outputs={"mask": "MASK"},
+    ),
     "MSDiffusionSubject": Kind(
         sockets={"image": "IMAGE", "mask": "MASK?"},
-        widgets={"phrase": ("STRING", ""), "weight": ("FLOAT", 1.0), "fit": ("COMBO", "stretch"), **_PERCENT},
+        widgets={
+            "phrase": ("STRING", ""), "weight": ("FLOAT", 1.0), "fit": ("COMBO", "stretch"), **_PERCENT,
+            "mask_is": ("COMBO", "subject"),
+        },
         outputs={"subject": "MSD_SUBJECT", "preview": "IMAGE"},
     ),
     "MSDiffusionLayout": Kind(

@@ -3,12 +3,13 @@
 Columns from left to right: the note, models and subjects, layout and prompt, apply, sample, then what comes after.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from msd_core.boxes import Box, format_boxes
 from msd_core.demo.config import ADAPTER_SCALE, GUIDANCE, SCENE_SIZE, STEPS
 
-from .examples import FRAMES, Example, ExampleSubject, Kind, Photo, note
+from .examples import FRAMES, Example, ExampleSubject, Photo, note
 from .graphs import Graph, Node, Output
 from .kinds import KINDS
 
@@ -27,6 +28,9 @@ class Plan:
 
     prompt_once = False
     """Whether the prompt is a node of its own, because several nodes read it."""
+    side = SCENE_SIZE
+    scale = ADAPTER_SCALE
+    sampling = SAMPLING
 
     def __init__(self, example: Example):
         self.example = example
@@ -34,7 +38,7 @@ class Plan:
         self.text: Output | str = example.prompt
         self.bottom = 240
         self.drawings: list[Node] = []
-        self.models: Node
+        self.models: Mapping[str, Output] | Node
         self.positive: Output
         self.negative: Output
 
@@ -42,7 +46,7 @@ class Plan:
         """The graph, laid out from left to right."""
         self.graph.note = (note(self.example), (0, 0), (420, 860))
         with self.graph.group("1. Models", BLUE):
-            self.models = self.add("MSDiffusionDemoModels", (480, 0), (640, 110))
+            self.models = self.load()
         subjects = self.subjects()
         layout = self.layout()
         embeds = self.encode(layout, subjects)
@@ -54,6 +58,10 @@ class Plan:
 
     def add(self, type: str, at: tuple[int, int], size: tuple[int, int], title: str = "", **inputs: Any) -> Node:
         return self.graph.add(type, at, size, title, **inputs)
+
+    def load(self) -> Mapping[str, Output] | Node:
+        """What the graph runs on, by the demo node's output names."""
+        return self.add("MSDiffusionDemoModels", (480, 0), (640, 110))
 
     def subjects(self) -> list[Output]:
         placed = []
@@ -72,8 +80,9 @@ class Plan:
                     image, at = views["IMAGE"], (820, top + 260)
                 phrase = source["phrase"] if "phrase" in source.kind.outputs else subject.phrase
                 node = self.add(
-                    "MSDiffusionSubject", at, (300, 230), image=image, phrase=phrase, **dict(subject.settings)
-                )
+                    "MSDiffusionSubject", at, (300, 230), image=image, phrase=phrase, **dict(subject.settings),
+                    **self.cut_out(source),
+                )  # fmt: skip
                 placed.append(node["subject"])
         return placed
 
@@ -87,6 +96,10 @@ class Plan:
         self.add("PreviewImage", (at[0], at[1] + 190), (280, 170), images=drawn["image"])
         return drawn
 
+    def cut_out(self, source: Node) -> dict[str, Output]:
+        """The links of a subject that cut it out of its picture."""
+        return {}
+
     def layout(self) -> Node:
         with self.graph.group("3. Layout", PURPLE):
             return self.layout_node()
@@ -94,7 +107,7 @@ class Plan:
     def layout_node(self, **links: Output) -> Node:
         boxes = format_boxes([Box(*subject.box, label=subject.phrase) for subject in self.example.subjects])
         return self.add(
-            "MSDiffusionLayout", (1200, 0), (380, 560), width=SCENE_SIZE, height=SCENE_SIZE, boxes=boxes, **links
+            "MSDiffusionLayout", (1200, 0), (380, 560), width=self.side, height=self.side, boxes=boxes, **links
         )
 
     def encode(self, layout: Node, subjects: list[Output]) -> Output:
@@ -131,7 +144,7 @@ class Plan:
     def apply_node(self, at: tuple[int, int], embeds: Output, title: str = "", **inputs: Any) -> Node:
         return self.add(
             "MSDiffusionApply", at, (320, 220), title, model=self.models["model"], embeds=embeds,
-            scale=ADAPTER_SCALE, **inputs,
+            scale=self.scale, **inputs,
         )  # fmt: skip
 
     def sample(self, model: Output, layout: Node) -> Output:
@@ -147,7 +160,7 @@ class Plan:
     def sampler_node(self, at: tuple[int, int], model: Output, latent: Output, seed: int = 0, **inputs: Any) -> Node:
         return self.add(
             "KSampler", at, (320, 270), model=model, positive=self.positive, negative=self.negative,
-            latent_image=latent, seed=seed or self.example.seed, **(SAMPLING | inputs),
+            latent_image=latent, seed=seed or self.example.seed, **(self.sampling | inputs),
         )  # fmt: skip
 
     def results(self, latent: Output, embeds: Output) -> None:
@@ -357,9 +370,3 @@ def _on_sheet(subject: ExampleSubject) -> dict[str, int]:
     x0, y0, x1, y1 = subject.box
     x, y = (round((low + high) / 2 * SHEET_SIZE) - DRAWING_SIZE // 2 for low, high in ((x0, x1), (y0, y1)))
     return {"x": x, "y": y}
-
-
-PLANS: dict[Kind, type[Plan]] = {
-    "plain": Plan, "control": Control, "hires": Hires, "auto layout": AutoLayout, "regions": Regions, "views": Views,
-    "blend": Blend, "attribution": Attribution, "tiles": Tiles,
-}  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
@@ -10,12 +11,14 @@ from msd_core.demo.config import SCENE_SIZE
 from msd_core.demo.scenes import paint_scene
 from msd_core.demo.world import draw_subject
 
-from .examples import FRAMES, Example, ExampleSubject, Kind
+from .examples import FRAMES, Drawing, Example, ExampleSubject, Kind
+from .host import PACK
 from .page import FAINT, FRAME, INK, PAPER, Page, Point, Rectangle
 
 COLORS = ("#4f9dff", "#ff8a4c", "#37c98b", "#c77dff")
 PICTURE: Rectangle = (208, 122, 488, 402)
 DRAWING_SIZE = 768
+PHOTOS = PACK / "example_workflows" / "photos"
 
 CAPTIONS: dict[Kind, str] = {
     "plain": "subjects and their boxes",
@@ -27,6 +30,7 @@ CAPTIONS: dict[Kind, str] = {
     "blend": "one step for each image of a batch",
     "attribution": "where each subject acts",
     "tiles": "each tile has its part of the layout",
+    "real files": "your photos, a box for each; needs three files",
 }
 
 
@@ -48,11 +52,23 @@ class Sprite:
         self.cutout = whole.crop(self.mask.getbbox())
 
 
+class Snapshot:
+    """A subject as its photo shows it.
+
+    Attributes:
+        picture: the photo.
+    """
+
+    def __init__(self, subject: ExampleSubject):
+        self.picture = Image.open(PHOTOS / subject.source.file).convert("RGB")
+
+
 def draw_thumbnail(example: Example, path: Path) -> None:
     """Draws the picture beside an example's graph, a square JPEG."""
     page = Page()
     page.text(24, 36, example.title[3:], 30, INK)
-    DRAWINGS[example.kind](page, example, [Sprite(subject) for subject in example.subjects])
+    drawn = all(isinstance(subject.source, Drawing) for subject in example.subjects)
+    DRAWINGS[example.kind](page, example, [(Sprite if drawn else Snapshot)(subject) for subject in example.subjects])
     one = example.kind == "plain" and len(example.subjects) == 1
     page.text(24, 462, "a subject and its box" if one else CAPTIONS[example.kind], 17, FAINT)
     page.save(path)
@@ -93,6 +109,17 @@ def _draw_schedules(page: Page, example: Example) -> None:
         half = 5 * settings.get("weight", 1.0)
         page.rectangle((left, y - 1, right, y + 1), FAINT, FAINT, 0)
         page.rectangle((start, y - half, end, y + half), COLORS[index], COLORS[index], 0)
+
+
+def _draw_layout(page: Page, example: Example, photos: list[Snapshot]) -> None:
+    """The layout alone: what SDXL makes of it can't be drawn."""
+    boxes = _boxes(example)
+    page.rectangle(PICTURE, FRAME, FAINT, 1.5)
+    _draw_subjects(page, example, photos, [(box[0], (box[1] + box[3]) / 2) for box in boxes])
+    for index, box in enumerate(boxes):
+        page.rectangle(box, None, COLORS[index], 3)
+        page.dot(box[0], (box[1] + box[3]) / 2, COLORS[index])
+        page.tag(box[0], box[1], str(index + 1), COLORS[index])
 
 
 def _draw_auto_layout(page: Page, example: Example, sprites: list[Sprite]) -> None:
@@ -147,14 +174,14 @@ def _draw_attribution(page: Page, example: Example, sprites: list[Sprite]) -> No
         page.tag(left, top, str(index + 1), COLORS[index])
 
 
-DRAWINGS: dict[Kind, Callable[[Page, Example, list[Sprite]], None]] = {
+DRAWINGS: dict[Kind, Callable[[Page, Example, list[Any]], None]] = {
     "plain": _draw_boxes, "control": _draw_boxes, "hires": _draw_boxes, "views": _draw_boxes, "tiles": _draw_boxes,
     "auto layout": _draw_auto_layout, "regions": _draw_free_form, "blend": _draw_blend,
-    "attribution": _draw_attribution,
+    "attribution": _draw_attribution, "real files": _draw_layout,
 }  # fmt: skip
 
 
-def _draw_subjects(page: Page, example: Example, sprites: list[Sprite], ends: Sequence[Point]) -> None:
+def _draw_subjects(page: Page, example: Example, sprites: Sequence[Sprite | Snapshot], ends: Sequence[Point]) -> None:
     """The drawings with their phrases, and a thread from each drawing to where it leads."""
     tile, gap = (136, 40) if len(example.subjects) > 1 else (164, 0)
     top = (PICTURE[1] + PICTURE[3]) / 2 - (len(example.subjects) * (tile + gap) - gap) / 2 - 8

@@ -3,17 +3,36 @@
 Usage, from the pack's folder: python -m devtools.workflows (needs Pillow)
 """
 
-from .examples import EXAMPLES_IN_ORDER, TWO_PHOTOS, Example
+from .examples import EXAMPLES_IN_ORDER, TWO_PHOTOS, TWO_PHOTOS_SDXL, Example, Kind
 from .graphs import Graph, as_text
 from .host import PACK
-from .recipes import CONTROL_NET, PLANS
-from .thumbnails import draw_thumbnail
+from .real_files import RealFiles
+from .recipes import (
+    CONTROL_NET,
+    Attribution,
+    AutoLayout,
+    Blend,
+    Control,
+    Hires,
+    Plan,
+    Regions,
+    Tiles,
+    Views,
+)
+from .thumbnails import PHOTOS, draw_thumbnail
 
-__all__ = ["API_EXAMPLES", "CONTROL_NET", "EXAMPLES", "EXAMPLES_IN_ORDER", "PHOTOS", "TWO_PHOTOS", "build", "write"]
+__all__ = [
+    "API_EXAMPLES", "CONTROL_NET", "EXAMPLES", "EXAMPLES_IN_ORDER", "PHOTOS", "TWO_PHOTOS", "TWO_PHOTOS_SDXL", "build",
+    "write",
+]  # fmt: skip
 
 EXAMPLES = PACK / "example_workflows"
 API_EXAMPLES = PACK / "tests" / "workflows"
-PHOTOS = EXAMPLES / "photos"
+
+PLANS: dict[Kind, type[Plan]] = {
+    "plain": Plan, "control": Control, "hires": Hires, "auto layout": AutoLayout, "regions": Regions, "views": Views,
+    "blend": Blend, "attribution": Attribution, "tiles": Tiles, "real files": RealFiles,
+}  # fmt: skip
 
 
 def build(example: Example) -> Graph:
@@ -23,7 +42,7 @@ def build(example: Example) -> Graph:
 
 def write() -> None:
     """Writes every file."""
-    for example in (*EXAMPLES_IN_ORDER, TWO_PHOTOS):
+    for example in (*EXAMPLES_IN_ORDER, TWO_PHOTOS, TWO_PHOTOS_SDXL):
         graph = build(example)
         (API_EXAMPLES / f"{example.name}.api.json").write_text(as_text(graph.to_api()), "utf-8", newline="\n")
         if example.title:

@@ -10,12 +10,24 @@ import pytest
 from PIL import Image, ImageChops
 
 from devtools.graphs import BYPASSED, as_text
+from devtools.host import PACK
 from devtools.server import ServerError
-from devtools.workflows import API_EXAMPLES, CONTROL_NET, EXAMPLES, EXAMPLES_IN_ORDER, PHOTOS, TWO_PHOTOS, build
+from devtools.workflows import (
+    API_EXAMPLES,
+    CONTROL_NET,
+    EXAMPLES,
+    EXAMPLES_IN_ORDER,
+    PHOTOS,
+    TWO_PHOTOS,
+    TWO_PHOTOS_SDXL,
+    build,
+)
 from msd_core.demo.config import SCENE_SIZE
 from tests.host.control_net import write_control_net
 
 EXAMPLE = pytest.mark.parametrize("example", EXAMPLES_IN_ORDER, ids=lambda example: example.name)
+TEMPLATE = pytest.mark.parametrize("example", (TWO_PHOTOS_SDXL, *EXAMPLES_IN_ORDER), ids=lambda example: example.name)
+"""The examples that run without files, and the one that needs them."""
 FRONTEND_ONLY = {"MarkdownNote"}
 REMEDY = "run python -m devtools.workflows"
 # The frontend puts an extra widget after numbers of these names, whatever their schemas say.
@@ -260,7 +272,7 @@ def test_each_tile_gets_its_own_part_of_the_layout(server):
     assert picture(server, tiled).tobytes() != picture(server, whole).tobytes()
 
 
-@EXAMPLE
+@TEMPLATE
 def test_graph_and_api_workflow_say_the_same(schemas, example):
     expected = {
         number: {"class_type": node["class_type"], "inputs": node["inputs"]}
@@ -304,6 +316,28 @@ def test_every_subject_of_a_graph_is_drawn_and_named_by_its_node(example):
     assert {kind for kind, _ in looks} <= set(example.prompt.split())
 
 
+def test_the_templates_in_the_folder_are_those_of_the_descriptions():
+    titles = sorted(example.title for example in (TWO_PHOTOS_SDXL, *EXAMPLES_IN_ORDER))
+    assert sorted(path.stem for path in EXAMPLES.glob("*.json")) == titles
+    assert titles[:2] == ["00 Try it now (no downloads)", TWO_PHOTOS_SDXL.title]
+
+
+def test_every_node_that_loads_a_model_says_where_its_file_comes_from(schemas):
+    offered = {}
+    for node in nodes_of(ui(TWO_PHOTOS_SDXL)):
+        uploads = any("image_upload" in options for *_, options in fields(schemas[node["type"]]))
+        files = node["properties"].get("models", [])
+        loads = "Load" in node["type"] and not uploads
+        assert [file["name"] for file in files] == (node["widgets_values"] if loads else []), node["type"]
+        offered |= {} if node["mode"] == BYPASSED else {file["name"]: file for file in files}
+    readme = (PACK / "README.md").read_text("utf-8")
+    assert len(offered) == 3
+    for name, file in offered.items():
+        page, _, path = file["url"].partition("/resolve/main/")
+        assert f"({page}): `{path}`" in readme, name
+        assert f"`{name}`" in readme and f"`models/{file['directory']}`" in readme, name
+
+
 def test_two_real_photos_run_through(server):
     workflow = api(TWO_PHOTOS.name)
     written = (API_EXAMPLES / f"{TWO_PHOTOS.name}.api.json").read_text("utf-8")
@@ -317,14 +351,14 @@ def test_two_real_photos_run_through(server):
     assert picture(server, workflow).size == (SCENE_SIZE, SCENE_SIZE)
 
 
-@EXAMPLE
+@TEMPLATE
 def test_the_files_are_what_their_description_yields(example):
     graph = build(example)
     assert (EXAMPLES / f"{example.title}.json").read_text("utf-8") == as_text(graph.to_ui()), REMEDY
     assert (API_EXAMPLES / f"{example.name}.api.json").read_text("utf-8") == as_text(graph.to_api()), REMEDY
 
 
-@EXAMPLE
+@TEMPLATE
 def test_every_socket_is_one_that_the_server_knows(schemas, example):
     for node in nodes_of(ui(example)):
         schema = schemas[node["type"]]
@@ -337,7 +371,7 @@ def test_every_socket_is_one_that_the_server_knows(schemas, example):
         assert saved == outputs[: len(saved)], node["type"]
 
 
-@EXAMPLE
+@TEMPLATE
 def test_every_link_is_known_to_both_of_its_ends(example):
     graph = ui(example)
     nodes = {node["id"]: node for node in graph["nodes"]}
@@ -352,7 +386,7 @@ def test_every_link_is_known_to_both_of_its_ends(example):
     assert sorted(held) == sorted([*links, *links])
 
 
-@EXAMPLE
+@TEMPLATE
 def test_nothing_overlaps_and_every_node_but_the_note_is_in_a_group(example):
     graph = ui(example)
     nodes = {node["id"]: (node["pos"][0], node["pos"][1] - 30, node["size"][0], node["size"][1] + 30)
@@ -365,7 +399,7 @@ def test_nothing_overlaps_and_every_node_but_the_note_is_in_a_group(example):
         assert len(inside) == (0 if node["type"] in FRONTEND_ONLY else 1), node["type"]
 
 
-@EXAMPLE
+@TEMPLATE
 def test_every_graph_has_a_picture_of_its_own(example):
     with Image.open(EXAMPLES / f"{example.title}.jpg") as thumbnail:
         assert thumbnail.format == "JPEG"

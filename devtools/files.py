@@ -1,0 +1,24 @@
+"""The released files: their names, where they are, and where they go."""
+
+from .graphs import ModelFile
+
+HUGGING_FACE = "https://huggingface.co"
+
+CHECKPOINT = ModelFile(
+    "sd_xl_base_1.0.safetensors",
+    f"{HUGGING_FACE}/stabilityai/stable-diffusion-xl-base-1.0/resolve/main/sd_xl_base_1.0.safetensors",
+    "checkpoints",
+)
+IMAGE_ENCODER = ModelFile(
+    "CLIP-ViT-bigG-14.safetensors",
+    f"{HUGGING_FACE}/h94/IP-Adapter/resolve/main/sdxl_models/image_encoder/model.safetensors",
+    "clip_vision",
+)
+ADAPTER = ModelFile(
+    "ms_adapter.bin", f"{HUGGING_FACE}/doge1516/MS-Diffusion/resolve/main/ms_adapter.bin", "msdiffusion"
+)
+BACKGROUND_REMOVAL = ModelFile(
+    "birefnet.safetensors",
+    f"{HUGGING_FACE}/Comfy-Org/BiRefNet/resolve/main/background_removal/birefnet.safetensors",
+    "background_removal",
+)
