@@ -73,7 +73,10 @@ def _python_in(folder: Path) -> Path:
 
 def _has_pip(python: Path) -> bool:
     """Whether an environment is whole as far as it must be to install into it."""
-    return python.exists() and subprocess.run([python, "-c", "import pip"], capture_output=True).returncode == 0
+    try:
+        return subprocess.run([python, "-c", "import pip"], capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def _create() -> None:
