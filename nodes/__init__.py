@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from comfy_api.latest import ComfyExtension, io
 
 from .adapter import MSDiffusionAdapterLoader, MSDiffusionOpenCLIPVision
@@ -15,6 +17,9 @@ from .encode import MSDiffusionEncode
 from .host import folders, served
 from .layout import MSDiffusionLayout
 from .subject import MSDiffusionSubject
+
+# As chatty as the host was told to be, whatever other packs do to its log while they sample.
+logging.getLogger("MS-Diffusion").setLevel(logging.getLogger().getEffectiveLevel())
 
 
 class MSDiffusionExtension(ComfyExtension):

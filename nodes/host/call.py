@@ -17,8 +17,8 @@ from torch import Tensor
 from ...msd_core.attention import attend_to_subjects, token_mask
 from ...msd_core.attribution import subject_shares
 from ...msd_core.auto_layout import phrase_maps
-from ...msd_core.layout import WHOLE
-from .place import view_of
+from ...msd_core.layout import WHOLE, Window
+from .place import place_tiles, view_of
 from .rows import CHUNKS, COUPLED_CHUNKS, Chunk, Listed, conditioning_roles, coupled_rows, explain_rows
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Evaluation:
         }
         self._past_wrappers: dict[tuple, ModelCall] = {}
         self.calls = 0
+        self.windows = self._place()
 
     def __deepcopy__(self, memo: dict) -> Evaluation:
         return self
@@ -106,6 +107,16 @@ class Evaluation:
             self._past_wrappers[signature] = ModelCall(self, options, rows)
         return self._past_wrappers[signature]
 
+    def _place(self) -> tuple[Window, ...] | None:
+        """The part of the run's latent that is evaluated, where a patch evaluates a cut of it; None where unknown."""
+        run = self.run
+        if run.size is None or self.latents.shape[-2:] == run.size[1:] or run.latents is None:
+            return (WHOLE,)
+        if run.latents.shape[0] != self.latents.shape[0]:
+            return None
+        places = place_tiles(self.latents, [run.latents], 1)
+        return places and places[0].windows
+
     def _told_apart(self, place: int, conditioning: Sequence[Any]) -> list[tuple]:
         """For each entry, its text, and which of the entries with that text that act at the same time it is."""
         taken: list[tuple[int, int, float, float]] = []
@@ -145,12 +156,13 @@ class ModelCall:
                 "nothing tells which: a patch splits the batch in a way that MS-Diffusion can't follow, take it off."
             )
         entries = evaluation.listed(options, view.images)
+        shown = evaluation.windows if view.windows == (WHOLE,) else view.windows
         self.chunks, unplaced = explain_rows(
-            entries, rows, view.windows, view.images, latents, evaluation.calls // len(entries)
+            entries, rows, shown, view.images, latents, evaluation.calls // len(entries)
         )
         evaluation.calls += len(entries)
         if unplaced:
-            self.run.account.unplaced(latents.shape[-2:])
+            self.run.account.unplaced((evaluation.latents if latents is None else latents).shape[-2:])
         self.acts = 0
         self._contexts: dict[tuple[int, int], Tensor] = {}
         self._slices: dict[tuple, list[list[slice]]] = {}

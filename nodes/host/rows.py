@@ -91,7 +91,7 @@ class Listed(NamedTuple):
 
 
 def explain_rows(
-    listed: Sequence[Listed], rows: int, shown: tuple[Window, ...], images: tuple[int, ...] | None,
+    listed: Sequence[Listed], rows: int, shown: tuple[Window, ...] | None, images: tuple[int, ...] | None,
     latents: Tensor | None, ordinal: int,
 ) -> tuple[tuple[Chunk, ...], bool]:
     """The conditional rows of a model call.
@@ -99,13 +99,13 @@ def explain_rows(
     Args:
         listed: the entries of the call, in the host's order.
         rows: rows of the UNet's input.
-        shown: the part of the run's latent that the evaluation shows.
+        shown: the part of the run's latent that the evaluation shows, or None where it isn't known.
         images: which images of the run's batch it shows, or None for all.
         latents: the UNet's input `[rows, 4, h, w]`, or None where it isn't known.
         ordinal: which call of this evaluation it is, to tell tiles apart whose place can't be found.
 
     Returns:
-        The chunks in the order of their rows, and whether they show tiles of unknown place.
+        The chunks in the order of their rows, and whether they show parts of unknown place.
 
     Raises:
         ValueError: nothing that is known explains the rows.
@@ -126,17 +126,18 @@ def explain_rows(
             f"conditionings of {batch} latents of {source.shape[-1]}x{source.shape[-2]}, and they are no tiles of "
             "these: set the tiled sampler's tile batch size to 1."
         )
+    unplaced = shown is None or (cut and places is None)
     order = places or [TilePlace(position, (WHOLE,)) for position in range(len(listed))]
     chunks = []
     for number, place in enumerate(order):
         entry = listed[place.entry]
         if not entry.conditional:
             continue
-        windows = compose(compose(shown, (entry.window,)), place.windows)
-        part = ("tile", ordinal, tuple(latents.shape[-2:])) if cut and places is None else windows
+        windows = compose(compose(shown or (WHOLE,), (entry.window,)), place.windows)
+        part = ("part", ordinal, tuple((latents if cut else source).shape[-2:])) if unplaced else windows
         key = Key(entry.conditioning, entry.entry, part)
         chunks.append(Chunk(slice(number * batch, (number + 1) * batch), key, windows, images, number))
-    return tuple(chunks), cut and places is None
+    return tuple(chunks), unplaced
 
 
 def coupled_rows(options: Mapping[str, Any], listed: Sequence[int], rows: int, call_rows: int) -> list[list[slice]]:

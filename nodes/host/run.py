@@ -106,7 +106,6 @@ class Patch:
         """
         guider = executor.class_obj
         refuse_guider(guider)
-        uncover_blocks(guider.model_options["transformer_options"].get("patches_replace", {}).get("attn2", {}))
         sampling = guider.model_patcher.get_model_object("model_sampling")
         size = noise.shape[0], *noise.shape[-2:]
         run = SamplingRun(self, sampling, guider, size, StepCounter(sigmas.tolist(), sampler), sigmas.tolist())
@@ -125,9 +124,15 @@ class Patch:
     def predict_noise(self, executor: Callable, x: Tensor, timestep: Tensor, *args: Any, **kwargs: Any) -> Any:
         """One evaluation by the sampler, which may take several calls."""
         run = self.run
-        if run is not None and run.counts_steps:
+        if run is None:
+            return executor(x, timestep, *args, **kwargs)
+        if run.counts_steps:
             run.step = run.steps.evaluation(float(timestep.flatten()[0]))
-        return executor(x, timestep, *args, **kwargs)
+        run.latents = x
+        try:
+            return executor(x, timestep, *args, **kwargs)
+        finally:
+            run.latents = None
 
     def calc_cond_batch(
         self, executor: Callable, model: Any, conds: Sequence[Any], x_in: Tensor, timestep: Tensor, model_options: dict
@@ -140,7 +145,8 @@ class Patch:
                 "positive: use a sampler that samples with a guider, or the model from before Apply MS-Diffusion."
             )
         evaluation = Evaluation(run, conds, x_in)
-        options = self._reading_texts({**model_options["transformer_options"], EVALUATION: evaluation}, run)
+        options = uncover_blocks({**model_options["transformer_options"], EVALUATION: evaluation})
+        options = self._reading_texts(options, run)
         outer, run.evaluation = run.evaluation, evaluation
         try:
             return executor(model, conds, x_in, timestep, {**model_options, "transformer_options": options})
@@ -207,6 +213,7 @@ class SamplingRun:
         self.patch, self.size = patch, size
         self.steps, self.step = steps, 1
         self.evaluation: Evaluation | None = None
+        self.latents: Tensor | None = None
         self.starts: dict[tuple, tuple[tuple[int, ...], ...]] = {}
         self._guider = guider
         self._lone: list | None = None

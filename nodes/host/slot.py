@@ -45,6 +45,10 @@ class AttentionSlot:
         """Whether it holds nothing of other packs."""
         return self.inner is None and not self.added
 
+    def hides(self, block: Any) -> bool:
+        """Whether the replacement of the whole block would act if this slot were not in front of it."""
+        return block is not None and block is not self.block and (self.inner is None or self.block is not None)
+
     def add(self, callback: Callable, **kwargs: Any) -> None:
         """Add another pack's callback: its result is added while sigma is within `sigma_end..sigma_start`."""
         self.added = (*self.added, (callback, kwargs))
@@ -111,18 +115,24 @@ class AttentionSlot:
             self.inner.cleanup()
 
 
-def uncover_blocks(replacements: dict[tuple, Any]) -> None:
+def uncover_blocks(options: dict[str, Any]) -> dict[str, Any]:
     """Let slots call the replacements of whole blocks that were put behind them, which they would hide from the host.
 
     Args:
-        replacements: what stands in the attn2 slots of one run's options; changed in place.
+        options: the host's `transformer_options`, left as they are.
+
+    Returns:
+        The same where nothing is hidden, else a copy in which slots wrap what they would hide.
     """
-    for key, slot in list(replacements.items()):
-        if not isinstance(slot, AttentionSlot) or (slot.inner is not None and slot.block is None):
-            continue
-        block = replacements.get(key[:2])
-        if block is not None and block is not slot.block:
-            replacements[key] = AttentionSlot(slot.layer, take_over(block), slot.added, block)
+    replacements = options.get("patches_replace", {}).get("attn2", {})
+    uncovered = {
+        key: AttentionSlot(slot.layer, take_over(replacements[key[:2]]), slot.added, replacements[key[:2]])
+        for key, slot in replacements.items()
+        if isinstance(slot, AttentionSlot) and slot.hides(replacements.get(key[:2]))
+    }
+    if not uncovered:
+        return options
+    return {**options, "patches_replace": {**options["patches_replace"], "attn2": {**replacements, **uncovered}}}
 
 
 def take_over(replacement: Any) -> Any:

@@ -1,6 +1,7 @@
 """What a run says when it ends: what was done, and what did nothing."""
 
 import copy
+import logging
 
 import pytest
 import torch
@@ -119,6 +120,19 @@ def test_every_attention_of_every_evaluation_passes_a_slot(host, studio, monkeyp
     studio.sample(studio.apply(), steps=3, sampler="heun")
     assert len(calls) == 5
     assert sorted(attentions) == sorted(list(range(4)) * 5)
+
+
+def test_a_pack_that_silences_the_hosts_log_while_it_samples_does_not_silence_a_warning(studio, caplog):
+    """Ultimate SD Upscale sets the root's level beyond all messages."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.CRITICAL + 1)
+    try:
+        studio.sample(studio.apply(), (16, 8))
+    finally:
+        root.setLevel(level)
+    (message,) = warnings(caplog)
+    assert "the layout's frame has the shape 160x160" in message
 
 
 def test_an_interrupted_run_says_nothing(studio, said):

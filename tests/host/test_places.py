@@ -167,6 +167,44 @@ def test_tiles_of_unequal_size_keep_their_maps_apart(studio, auto):
     assert torch.isfinite(studio.sample(model, SIZE, steps=3)).all()
 
 
+# Evaluations of a part
+
+
+def sliding(studio, model, move=1.0):
+    """As Sliding Window Guidance of sd-perturbed-attention: evaluates cuts of the sampler's latent on its own."""
+    import comfy.samplers
+
+    model = model.clone()
+
+    def guide(args):
+        x = args["input"]
+        for columns in (slice(0, 8), slice(6, 16)):
+            part = comfy.samplers.calc_cond_batch(
+                args["model"], [args["cond"]], x[..., columns] * move, args["sigma"], args["model_options"]
+            )[0]
+            args["denoised"][..., columns] += 0.5 * part
+        return args["denoised"]
+
+    model.set_model_sampler_post_cfg_function(guide)
+    return model
+
+
+def test_a_part_that_a_patch_evaluates_is_found_in_the_samplers_latent(studio, seen):
+    studio.sample(sliding(studio, studio.apply()), SIZE, steps=1)
+    assert [one.windows for one in seen[4:]] == [((0.0, 0.0, 0.5, 1.0),)] * 4 + [((0.375, 0.0, 1.0, 1.0),)] * 4
+
+
+def test_parts_that_a_patch_evaluates_keep_their_maps_apart(studio, auto, said):
+    assert torch.isfinite(studio.sample(sliding(studio, auto()), SIZE, steps=3)).all()
+    assert said("nothing tells which part") == []
+
+
+def test_a_part_of_unknown_place_gets_the_whole_layout_and_is_said(studio, auto, said, seen):
+    assert torch.isfinite(studio.sample(sliding(studio, auto(), move=1.01), SIZE, steps=3)).all()
+    assert len(said("nothing tells which part")) == 1
+    assert {one.windows for one in seen} == {((0.0, 0.0, 1.0, 1.0),)}
+
+
 # Areas
 
 
