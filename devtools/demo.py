@@ -93,14 +93,21 @@ def run_headless(python: Path, workflow: dict, folder: Path) -> dict[str, Path]:
 
 
 def headless_options(workflow: dict) -> list[str]:
-    """What a workflow says, as options of `python -m msd_core generate`."""
+    """What a workflow says, as options of `python -m msd_core generate`.
+
+    Raises:
+        DemoProblem: it samples with another sampler than euler, which is the one that headless has.
+    """
     scene, sampler = Scene.of(workflow), _only(workflow, "KSampler")["inputs"]
+    if sampler["sampler_name"] != "euler":
+        raise DemoProblem(f"{WORKFLOW.name} samples with {sampler['sampler_name']}, which needs ComfyUI: use euler.")
     options = ["--demo", "--prompt", scene.prompt, "--negative", scene.negative]
     for (kind, seed), phrase, box in zip(scene.drawings, scene.phrases, scene.boxes, strict=True):
         options += ["--subject", f"{kind}#{seed}:{phrase}:{','.join(f'{edge:g}' for edge in box)}"]
     for name, value in {
         "scale": _only(workflow, "MSDiffusionApply")["inputs"]["scale"], "guidance": sampler["cfg"],
-        "steps": sampler["steps"], "seed": sampler["seed"], "width": scene.width, "height": scene.height,
+        "steps": sampler["steps"], "seed": sampler["seed"], "schedule": sampler["scheduler"],
+        "width": scene.width, "height": scene.height,
     }.items():  # fmt: skip
         options += [f"--{name}", str(value)]
     return options

@@ -28,7 +28,7 @@ class Extra(NamedTuple):
 EXTRAS = {
     "dev": Extra("the test tools", (
         "pytest", "pytest_timeout", "pytest_rerunfailures", "hypothesis", "playwright", "matplotlib", "ruff",
-        "comfy_cli", "open_clip", "diffusers", "transformers", "accelerate", "PIL",
+        "comfy_cli", "open_clip", "diffusers", "transformers", "accelerate", "peft", "yaml", "torchsde", "PIL",
     )),
     "headless": Extra("diffusers", ("diffusers", "transformers", "accelerate", "PIL")),
 }

@@ -1,162 +1,183 @@
-"""`python -m msd_core generate`: subjects, boxes and a prompt from the command line to a PNG."""
+"""`python -m msd_core generate`: subjects, boxes and a prompt from the command line to PNG files."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
+import math
+import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from ..auto_layout import AutoLayoutSettings
-from ..boxes import Box
-from ..subject import Subject, prepare_views
+from ..subject import Subject
+from .base import require_packages
+from .device import choose_device
+from .pictures import load_subject, open_picture
+from .pipeline import MSDiffusionPipeline
+from .png import check_png, save_png
+from .schedule import SCHEDULES
+from .subjects import SubjectText, parse_subject, read_subjects
 
 DRAWN = "#"
+SEEDS = 2**64
 AUTO_LAYOUT = AutoLayoutSettings()
-
-
-class SubjectOption(NamedTuple):
-    """One `--subject`: the picture (or `cat#7`, the demo's seventh cat), the phrase and the box."""
-
-    picture: str
-    phrase: str
-    box: Box
-
-
-def parse_subject(text: str) -> SubjectOption:
-    """Read `photo.png:"dog":0,0.25,0.5,0.75`.
-
-    Raises:
-        ValueError: it is not picture, phrase and four numbers.
-    """
-    parts = text.rsplit(":", 2)
-    if len(parts) != 3:
-        raise ValueError(
-            f'--subject is {text!r} but must hold picture:phrase:box: write photo.png:"dog":0,0.25,0.5,0.75.'
-        )
-    edges = parts[2].split(",")
-    try:
-        numbers = [float(edge) for edge in edges]
-    except ValueError:
-        numbers = []
-    if len(numbers) != 4:
-        raise ValueError(f"The box {parts[2]!r} must be four numbers x0,y0,x1,y1 from 0 to 1: write 0,0.25,0.5,0.75.")
-    return SubjectOption(parts[0], parts[1].strip("\"'"), Box(*numbers))
+SDXL_SETTINGS = {"scale": 0.6, "guidance": 7.5, "steps": 30, "width": 1024, "height": 1024}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `generate`."""
-    parser.add_argument("--subject", action="append", default=[], metavar="PICTURE:PHRASE:X0,Y0,X1,Y1",
-                        help='once per subject, as photo.png:"dog":0,0.25,0.5,0.75; with --demo also cat#7:cat:...')
-    parser.add_argument("--prompt", required=True, help="what the picture shows")
-    parser.add_argument("--negative", default="", help="what it must not show")
-    parser.add_argument("--demo", action="store_true", help="use the tiny set that comes with the package")
-    parser.add_argument("--base", help="SDXL, a diffusers folder or a single file")
-    parser.add_argument("--adapter", help="ms_adapter.bin or .safetensors")
-    parser.add_argument("--image-encoder", help="folder of CLIP ViT-bigG/14")
-    parser.add_argument("--controlnet", help="folder of an SDXL ControlNet")
-    parser.add_argument("--control-image", help="the ControlNet's picture")
-    parser.add_argument("--scale", type=float, help="strength of the subjects (default 0.6, demo 1.0)")
-    parser.add_argument("--guidance", type=float, help="guidance scale (default 7.5, demo 2.0)")
-    parser.add_argument("--steps", type=int, help="sampling steps (default 30, demo 20)")
-    parser.add_argument("--width", type=int, help="pixels, a multiple of 32 (default 1024, demo 160)")
-    parser.add_argument("--height", type=int, help="pixels, a multiple of 32 (default 1024, demo 160)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--no-grounding", action="store_true", help="drop phrase and box from the subjects' tokens")
-    parser.add_argument("--auto-layout", type=float, nargs="?", const=AUTO_LAYOUT.threshold, metavar="THRESHOLD",
-                        help="let the prompt's own attention take over from rough boxes (threshold 0.5)")
-    parser.add_argument("--auto-layout-from", type=int, default=AUTO_LAYOUT.start_step, metavar="STEP",
-                        help="the first step on which it does (default 5)")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--out", default="ms_diffusion.png")
+    add = parser.add_argument
+    add("--subject", action="append", default=[], metavar="PICTURE:PHRASE:X0,Y0,X1,Y1[:SETTING=VALUE...]",
+        help='once per subject, as photo.png:"dog":0,0.25,0.5,0.75, and maybe :weight=0.8:start=0.2:end=0.9:fit=pad'
+             ":mask=dog_mask.png; with --demo also cat#7:cat:...")
+    add("--subjects", metavar="FILE", help="the same from a JSON or YAML file")
+    add("--prompt", required=True, help="what the picture shows")
+    add("--negative", default="", help="what it must not show")
+    add("--demo", action="store_true", help="use the tiny set that comes with the package")
+    add("--base", help="SDXL, a diffusers folder or a single file")
+    add("--adapter", help="ms_adapter.bin or .safetensors")
+    add("--image-encoder", help="CLIP ViT-bigG/14, a folder or a single file")
+    add("--controlnet", help="folder of an SDXL ControlNet")
+    add("--control-image", help="the ControlNet's picture")
+    add("--scale", type=float, help="strength of the subjects (default 0.6, demo 1.0)")
+    add("--guidance", type=float, help="guidance scale (default 7.5, demo 2.0)")
+    add("--steps", type=int, help="sampling steps (default 30, demo 20)")
+    add("--width", type=int, help="pixels, a multiple of 8 (default 1024, demo 160)")
+    add("--height", type=int, help="pixels, a multiple of 8 (default 1024, demo 160)")
+    add("--seed", type=int, default=0, help="of the first picture; each further one has the next (default 0)")
+    add("--count", type=int, default=1, help="pictures to make (default 1)")
+    add("--schedule", choices=list(SCHEDULES),
+        help="one of ComfyUI's schedules, for the picture that the nodes make (default: the base's own scheduler's)")
+    add("--no-grounding", action="store_true", help="drop phrase and box from the subjects' tokens")
+    add("--auto-layout", type=float, nargs="?", const=AUTO_LAYOUT.threshold, metavar="THRESHOLD",
+        help="let the prompt's own attention take over from rough boxes (threshold 0.5)")
+    add("--auto-layout-from", type=int, default=AUTO_LAYOUT.start_step, metavar="STEP",
+        help="the first step on which it does (default 5)")
+    add("--device", help="cuda, cuda:1, xpu, mps or cpu (default: the fastest there is, demo cpu)")
+    add("--out", default="ms_diffusion.png", help="the PNG to write; several get numbers (default ms_diffusion.png)")
 
 
-def run(options: argparse.Namespace) -> Path:
-    """Make the picture and write it with its settings; the path.
+def run(options: argparse.Namespace) -> str:
+    """Make the pictures and write them with their settings; the files' names.
 
     Raises:
-        ValueError: an option is missing or can't be read.
+        ValueError: an option is missing, can't be read or can't be met; what can be is told before a model is loaded.
     """
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
-    chosen = [parse_subject(text) for text in options.subject]
-    pipeline, defaults = _pipeline(options)
-    settings = {name: getattr(options, name) if getattr(options, name) is not None else value
-                for name, value in defaults.items()}
-    subjects = [_subject(option, options.demo) for option in chosen]
-    embeds = None
-    if subjects:
-        embeds = pipeline.encode(subjects, [option.box for option in chosen], not options.no_grounding)
+    settings = _settings(options)
+    targets = _targets(options.out, options.count)
+    device = choose_device("cpu" if options.demo and options.device is None else options.device)
+    named = [parse_subject(text) for text in options.subject]
+    named += read_subjects(options.subjects) if options.subjects else []
+    require_packages()
+    subjects = [_subject(subject, options.demo) for subject in named]
+    control = {"image": open_picture(options.control_image).convert("RGB")} if options.control_image else {}
     auto_layout = None
     if options.auto_layout is not None:
         auto_layout = AutoLayoutSettings(options.auto_layout, options.auto_layout_from)
-    control = Image.open(options.control_image).convert("RGB") if options.control_image else None
-    picture = pipeline(options.prompt, embeds, negative=options.negative, seed=options.seed, control_image=control,
-                       auto_layout=auto_layout, progress=_show_progress, **settings)
-    notes = PngInfo()
-    notes.add_text("ms_diffusion", json.dumps({
-        "prompt": options.prompt, "negative": options.negative, "seed": options.seed, **settings,
-        "grounding": not options.no_grounding,
-        "auto_layout": auto_layout and asdict(auto_layout),
-        "base": "demo" if options.demo else options.base,
-        "adapter": "demo" if options.demo else options.adapter,
-        "subjects": [{"picture": o.picture, "phrase": o.phrase, "box": o.box.edges} for o in chosen],
-    }))
-    target = Path(options.out)
-    picture.save(target, pnginfo=notes)
-    return target
+    pipeline = _pipeline(options, device)
+    embeds = None
+    if subjects:
+        embeds = pipeline.encode(subjects, [subject.box for subject in named], not options.no_grounding)
+    for number, target in enumerate(targets):
+        seed = options.seed + number
+        picture = pipeline(
+            options.prompt, embeds, negative_prompt=options.negative, scale=settings["scale"],
+            guidance_scale=settings["guidance"], num_inference_steps=settings["steps"], width=settings["width"],
+            height=settings["height"], generator=torch.Generator().manual_seed(seed), auto_layout=auto_layout,
+            schedule=options.schedule, **control,
+        ).images[0]
+        save_png(picture, target, {
+            "prompt": options.prompt, "negative": options.negative, "seed": seed, **settings,
+            "schedule": options.schedule, "scheduler": type(pipeline.pipe.scheduler).__name__,
+            "grounding": not options.no_grounding, "auto_layout": auto_layout and asdict(auto_layout),
+            "base": "demo" if options.demo else options.base,
+            "adapter": "demo" if options.demo else options.adapter,
+            "controlnet": options.controlnet,
+            "subjects": [{**asdict(subject), "box": subject.box.edges} for subject in named],
+        })
+    return ", ".join(str(target) for target in targets)
 
 
-def _pipeline(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
-    try:
-        import diffusers  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise ValueError(f"{error.name} is not installed but generate needs it: pip install ms-diffusion[headless].") \
-            from None
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The numbers that have other defaults for the demo."""
+    defaults = SDXL_SETTINGS
     if options.demo:
         from ..demo.config import ADAPTER_SCALE, GUIDANCE, SCENE_SIZE, STEPS
-        from .demo import demo_pipeline
 
-        return demo_pipeline(), {"scale": ADAPTER_SCALE, "guidance": GUIDANCE, "steps": STEPS, "width": SCENE_SIZE,
-                                 "height": SCENE_SIZE}
-    from .engine import MSDiffusionPipeline
-
+        defaults = {"scale": ADAPTER_SCALE, "guidance": GUIDANCE, "steps": STEPS, "width": SCENE_SIZE,
+                    "height": SCENE_SIZE}
+    settings = {name: value if getattr(options, name) is None else getattr(options, name)
+                for name, value in defaults.items()}
+    for name, value in (("steps", settings["steps"]), ("count", options.count)):
+        if value < 1:
+            raise ValueError(f"--{name} is {value} but must be 1 or more: leave it out for {defaults.get(name, 1)}.")
+    last = SEEDS - options.count
+    if not 0 <= options.seed <= last:
+        raise ValueError(f"--seed is {options.seed} but must lie from 0 to {last}: choose another.")
+    for name in ("scale", "guidance"):
+        if not math.isfinite(settings[name]):
+            said = f"--{name} is {settings[name]} but must be a finite number"
+            raise ValueError(f"{said}: leave it out for {defaults[name]}.")
+    for name in ("width", "height"):
+        if settings[name] < 8 or settings[name] % 8:
+            nearest = max(8, 8 * round(settings[name] / 8))
+            raise ValueError(f"--{name} is {settings[name]} but must be a multiple of 8: say {nearest}.")
     missing = [f"--{name.replace('_', '-')}" for name in ("base", "adapter", "image_encoder")
-               if not getattr(options, name)]
+               if not options.demo and not getattr(options, name)]
     if missing:
         raise ValueError(f"{', '.join(missing)} not given but needed without --demo: name the files.")
     if bool(options.controlnet) != bool(options.control_image):
         raise ValueError("--controlnet and --control-image belong together but only one is given: give both.")
-    dtype = torch.float32 if options.device == "cpu" else torch.float16
-    pipeline = MSDiffusionPipeline.from_files(options.base, options.adapter, options.image_encoder,
-                                              controlnet=options.controlnet, device=options.device, dtype=dtype)
-    return pipeline, {"scale": 0.6, "guidance": 7.5, "steps": 30, "width": 1024, "height": 1024}
+    if options.demo and options.controlnet:
+        raise ValueError("--demo and --controlnet are both given but the demo has no ControlNet: leave one out.")
+    return settings
 
 
-def _subject(option: SubjectOption, demo: bool) -> Subject:
-    if demo and DRAWN in option.picture and not Path(option.picture).exists():
+def _targets(out: str, count: int) -> list[Path]:
+    """The files to write, numbered where there are several.
+
+    Raises:
+        ValueError: they can't be written there.
+    """
+    check_png(out)
+    target = Path(out)
+    if target.is_dir():
+        raise ValueError(f"--out is {target} but that is a folder: name a file, {target / 'ms_diffusion.png'}.")
+    if not target.parent.is_dir():
+        raise ValueError(f"--out is {target} but there is no folder {target.parent}: make it, or name another.")
+    targets = [target]
+    if count > 1:
+        targets = [target.with_stem(f"{target.stem}-{number}") for number in range(1, count + 1)]
+    for path in targets:
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise ValueError(f"--out is {target} but {path} can't be written: name a file in a folder of yours.")
+    return targets
+
+
+def _pipeline(options: argparse.Namespace, device: torch.device) -> MSDiffusionPipeline:
+    if options.demo:
+        from .demo import demo_pipeline
+
+        return demo_pipeline().to(device)
+    return MSDiffusionPipeline.from_files(
+        options.base, options.adapter, options.image_encoder, controlnet=options.controlnet, device=device,
+        dtype=torch.float32 if device.type == "cpu" else torch.float16,
+    )
+
+
+def _subject(named: SubjectText, demo: bool) -> Subject:
+    settings = {"weight": named.weight, "start": named.start, "end": named.end}
+    picture = named.picture
+    if demo and isinstance(picture, str) and DRAWN in picture and not Path(picture).exists():
         from .demo import demo_subject
 
-        kind, _, seed = option.picture.partition(DRAWN)
-        if not seed.isdigit():
-            raise ValueError(f"The drawn subject {option.picture!r} needs a number after {DRAWN}: write cat#7.")
-        drawn = demo_subject(kind, int(seed))
-        return Subject(drawn.views, option.phrase)
-    import numpy as np
-    from PIL import Image
-
-    pixels = torch.from_numpy(np.array(Image.open(option.picture).convert("RGB"))).float() / 255
-    return Subject(prepare_views(pixels[None]), option.phrase)
-
-
-def _show_progress(done: int, total: int) -> None:
-    width = 30
-    filled = width * done // total
-    end = "\n" if done == total else ""
-    print(f"\r[{'#' * filled}{'.' * (width - filled)}] {done}/{total}", end=end, file=sys.stderr, flush=True)
+        kind, _, seed = picture.partition(DRAWN)
+        if not (seed.isascii() and seed.isdigit()):
+            raise ValueError(f"The drawn subject {picture!r} needs a number after {DRAWN}: write {kind}{DRAWN}7.")
+        if named.mask is not None:
+            raise ValueError(f"The drawn subject {picture!r} has a mask but stands on plain white: leave mask out.")
+        return demo_subject(kind, int(seed), phrase=named.phrase, **settings)
+    return load_subject(picture, named.phrase, mask=named.mask, mask_is=named.mask_is, fit=named.fit, **settings)

@@ -1,104 +1,82 @@
-"""Prompts and phrases for the two kinds of base: SDXL as diffusers loads it, and the demo's tiny encoders."""
+"""CLIP's tokenizer, and what the subjects need of a pipeline's first text encoder: phrases as it reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+import gzip
+import json
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..demo.vocabulary import END, LENGTH, PADDING_G, START
+from ..demo.vocabulary import LENGTH
 from ..phrases import match_phrases
 
-
-class PromptEmbeds(NamedTuple):
-    """What SDXL is conditioned on: context `[1, 77, C]` and pooled text `[1, P]` of prompt and negative prompt."""
-
-    context: Tensor
-    negative_context: Tensor
-    pooled: Tensor
-    negative_pooled: Tensor
+MERGES = 48894
+START, END = "<|startoftext|>", "<|endoftext|>"
 
 
-class TextSide(Protocol):
-    """Turns words into what the UNet and the resampler read."""
+def clip_tokenizers() -> tuple[Any, Any]:
+    """SDXL's two tokenizers, of transformers' class: CLIP's, of which the second pads with `!`.
 
-    def prompt(self, prompt: str, negative: str) -> PromptEmbeds: ...
+    CLIP's vocabulary follows from its list of merges, which open_clip ships.
 
-    def phrases(self, phrases: Sequence[str]) -> Tensor: ...
+    Raises:
+        ValueError: the open_clip package is missing.
+    """
+    from transformers import CLIPTokenizer
 
-    def spans(self, prompt: str, phrases: Sequence[str]) -> list[tuple[int, ...]]: ...
-
-
-def _pieces(ids: Sequence[int], decoder: Mapping[int, str]) -> list[str | None]:
-    """CLIP's pieces of a row of tokens, None for what begins, ends and pads it."""
-    return [None if token in (START, END, PADDING_G) else decoder[token] for token in ids]
-
-
-class DiffusersText:
-    """The text encoders of a loaded SDXL pipeline."""
-
-    def __init__(self, pipe: Any) -> None:
-        self._pipe = pipe
-
-    @torch.no_grad()
-    def prompt(self, prompt: str, negative: str) -> PromptEmbeds:
-        """Embeds of a prompt and a negative prompt."""
-        context, negative_context, pooled, negative_pooled = self._pipe.encode_prompt(
-            prompt, negative_prompt=negative, do_classifier_free_guidance=True
+    merges = _merges()
+    pieces = [*_byte_pieces(), *(f"{piece}</w>" for piece in _byte_pieces())]
+    pieces += [merge.replace(" ", "") for merge in merges]
+    vocabulary = {piece: token for token, piece in enumerate([*pieces, START, END])}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "vocab.json").write_text(json.dumps(vocabulary), "utf-8")
+        (Path(folder) / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]), "utf-8")
+        first, second = (
+            CLIPTokenizer.from_pretrained(folder, model_max_length=LENGTH, pad_token=pad, local_files_only=True)
+            for pad in (END, "!")
         )
-        return PromptEmbeds(context, negative_context, pooled, negative_pooled)
-
-    @torch.no_grad()
-    def phrases(self, phrases: Sequence[str]) -> Tensor:
-        """CLIP-L's pooled phrases `[n, 768]`: final norm at the end token, no projection."""
-        tokens = self._pipe.tokenizer(
-            list(phrases), padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt"
-        ).input_ids
-        encoder = self._pipe.text_encoder
-        return encoder(tokens.to(encoder.device)).pooler_output
-
-    def spans(self, prompt: str, phrases: Sequence[str]) -> list[tuple[int, ...]]:
-        """Where in the prompt each phrase stands (see `match_phrases`)."""
-        tokenizer = self._pipe.tokenizer
-        rows = tokenizer([prompt, *phrases], max_length=LENGTH, truncation=True).input_ids
-        decoder = {token: piece for piece, token in tokenizer.get_vocab().items()}
-        pieces = [_pieces(row, decoder) for row in rows]
-        return match_phrases(pieces[0], pieces[1:])
+    return first, second
 
 
-class DemoText:
-    """The demo's text encoders behind CLIP's own tokenizer, as open_clip ships it."""
+def _merges() -> list[str]:
+    package = find_spec("open_clip")
+    if package is None or not package.submodule_search_locations:
+        raise ValueError(
+            "open_clip_torch is not installed but CLIP's vocabulary comes from it: pip install open_clip_torch."
+        )
+    file = Path(package.submodule_search_locations[0]) / "bpe_simple_vocab_16e6.txt.gz"
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        return [line.rstrip("\n") for line in lines][1 : MERGES + 1]
 
-    def __init__(self, encoder_l: nn.Module, encoder_g: nn.Module) -> None:
-        from open_clip.tokenizer import SimpleTokenizer
 
-        self._l, self._g, self._tokenizer = encoder_l, encoder_g, SimpleTokenizer()
+def _byte_pieces() -> list[str]:
+    """The 256 bytes as visible characters: those that are visible as they are, the others from code point 256."""
+    visible = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    return [chr(byte) for byte in visible] + [chr(256 + nth) for nth in range(256 - len(visible))]
 
-    def _tokens(self, texts: Sequence[str], padding: int) -> Tensor:
-        rows = []
-        for text in texts:
-            row = [START, *self._tokenizer.encode(text)[: LENGTH - 2], END]
-            rows.append(row + [padding] * (LENGTH - len(row)))
-        return torch.tensor(rows)
 
-    @torch.no_grad()
-    def prompt(self, prompt: str, negative: str) -> PromptEmbeds:
-        """Embeds of a prompt and a negative prompt."""
-        texts = (prompt, negative)
-        first = self._l.text_model(self._tokens(texts, END), output_hidden_states=True)
-        second = self._g.text_model(self._tokens(texts, PADDING_G), output_hidden_states=True)
-        context = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
-        pooled = self._g.text_projection(second.pooler_output)
-        return PromptEmbeds(context[:1], context[1:], pooled[:1], pooled[1:])
+@torch.no_grad()
+def phrase_embeds(pipe: Any, phrases: Sequence[str]) -> Tensor:
+    """A pipeline's CLIP-L of some phrases, pooled: `[n, 768]`, final norm at the end token, no projection."""
+    tokens = pipe.tokenizer(
+        list(phrases), padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt"
+    ).input_ids
+    return pipe.text_encoder(tokens.to(pipe._execution_device)).pooler_output
 
-    @torch.no_grad()
-    def phrases(self, phrases: Sequence[str]) -> Tensor:
-        """CLIP-L's pooled phrases `[n, 64]`: final norm at the end token, no projection."""
-        return self._l.text_model(self._tokens(phrases, END)).pooler_output
 
-    def spans(self, prompt: str, phrases: Sequence[str]) -> list[tuple[int, ...]]:
-        """Where in the prompt each phrase stands (see `match_phrases`)."""
-        pieces = [_pieces(row, self._tokenizer.decoder) for row in self._tokens([prompt, *phrases], END).tolist()]
-        return match_phrases(pieces[0], pieces[1:])
+def phrase_spans(pipe: Any, prompt: str, phrases: Sequence[str]) -> list[tuple[int, ...]]:
+    """Where in a prompt each phrase stands, as a pipeline reads it (see `match_phrases`)."""
+    tokenizer = pipe.tokenizer
+    texts = [pipe.maybe_convert_prompt(text, tokenizer) for text in (prompt, *phrases)]
+    special = {tokenizer.bos_token_id, tokenizer.eos_token_id}
+    pieces = [
+        [None if token in special else tokenizer.convert_ids_to_tokens(token) for token in row]
+        for row in tokenizer(texts, max_length=LENGTH, truncation=True).input_ids
+    ]
+    return match_phrases(pieces[0], pieces[1:])

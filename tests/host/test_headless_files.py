@@ -1,106 +1,146 @@
-"""The headless engine on files: the demo set written out as a diffusers folder makes the demo's own picture."""
+"""A single file as ComfyUI keeps checkpoints, loaded by diffusers without a network and without ComfyUI."""
 
 import json
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageChops
+from safetensors.torch import save_file
 
-from msd_core.__main__ import main
 from msd_core.demo import config
-from msd_core.demo.world import draw_subject
+from tests import offline
+from tests.samples import adapter_state
 
 diffusers = pytest.importorskip("diffusers")
 transformers = pytest.importorskip("transformers")
 
-from msd_core.headless.demo import demo_pipeline  # noqa: E402
+from msd_core.adapter import Adapter  # noqa: E402
+from msd_core.checkpoint import AdapterFile  # noqa: E402
+from msd_core.headless import MSDiffusionPipeline  # noqa: E402
+from msd_core.headless.base import SDXL, load_base  # noqa: E402
+from msd_core.headless.demo import demo_pipeline, demo_subject  # noqa: E402
 
-DRAWN = {"mug#3": "mug:0,0.45,0.5,0.95", "rocket#9": "rocket:0.5,0.1,1,0.6"}
-WORDS = ["--prompt", "a mug and a rocket in the snow", "--negative", "blurry", "--seed", "11"]
-SIZES = ["--steps", "4", "--guidance", "2", "--scale", "1", "--width", "160", "--height", "160", "--device", "cpu"]
+no_network = offline.no_network
+
+# diffusers tells the two text encoders of a file apart by their widths.
+WIDTH_L, WIDTH_G = 64, 96
+UNET = {**config.UNET, "cross_attention_dim": WIDTH_L + WIDTH_G,
+        "projection_class_embeddings_input_dim": WIDTH_G + 6 * 256}
+TEXT_L = {**config.TEXT_L, "model_type": "clip_text_model"}
+TEXT_G = {**config.TEXT_G, "model_type": "clip_text_model", "hidden_size": WIDTH_G, "projection_dim": WIDTH_G}
 
 
 @pytest.fixture(scope="module")
-def folder(host, tmp_path_factory):
-    """Base, image encoder and ControlNet as folders, references and a sketch as pictures."""
-    folder = tmp_path_factory.mktemp("headless")
-    demo = demo_pipeline()
-    encoder_l = transformers.CLIPTextModel(transformers.CLIPTextConfig(**config.TEXT_L))
-    encoder_l.load_state_dict(demo.text._l.text_model.state_dict())
-    vocabulary = str(host.path / "comfy" / "sd1_tokenizer")
-    diffusers.StableDiffusionXLPipeline(
-        vae=demo.pipe.vae, unet=demo.pipe.unet, scheduler=demo.pipe.scheduler,
-        text_encoder=encoder_l, text_encoder_2=demo.text._g,
-        tokenizer=transformers.CLIPTokenizer.from_pretrained(vocabulary, model_max_length=77),
-        tokenizer_2=transformers.CLIPTokenizer.from_pretrained(vocabulary, model_max_length=77, pad_token="!"),
-        force_zeros_for_empty_prompt=False, add_watermarker=False,
-    ).save_pretrained(folder / "base")  # fmt: skip
-    demo.image_encoder.save_pretrained(folder / "image_encoder")
+def pipe():
+    """A pipeline of SDXL's parts with small random weights."""
+    torch.manual_seed(0)
+    demo = demo_pipeline().pipe
+    return diffusers.StableDiffusionXLPipeline(
+        vae=demo.vae, unet=diffusers.UNet2DConditionModel(**UNET).eval(), scheduler=demo.scheduler,
+        text_encoder=transformers.CLIPTextModel(transformers.CLIPTextConfig(**TEXT_L)).eval(),
+        text_encoder_2=transformers.CLIPTextModelWithProjection(transformers.CLIPTextConfig(**TEXT_G)).eval(),
+        tokenizer=demo.tokenizer, tokenizer_2=demo.tokenizer_2, add_watermarker=False,
+    )  # fmt: skip
 
-    control_net = diffusers.ControlNetModel.from_unet(demo.pipe.unet)
-    torch.manual_seed(0)  # a fresh ControlNet's last layers are zero
-    control_net.controlnet_cond_embedding.conv_out.weight.data.normal_(std=10)
-    for block in (*control_net.controlnet_down_blocks, control_net.controlnet_mid_block):
-        block.weight.data.normal_(std=0.1)
-    control_net.save_pretrained(folder / "control_net")
-    sketch = np.zeros((160, 160, 3), np.uint8)
-    sketch[40:120, 40:120] = 255
-    Image.fromarray(sketch).save(folder / "sketch.png")
-    for name in DRAWN:
-        kind, seed = name.split("#")
-        pixels, _, _ = draw_subject(kind, int(seed), 256)
-        Image.fromarray((pixels * 255).round().astype(np.uint8)).save(folder / f"{name}.png")
+
+@pytest.fixture(scope="module")
+def facts(pipe, tmp_path_factory):
+    """The same pipeline's configuration in the form of the one that ships, and the scheduler of SDXL."""
+    folder = tmp_path_factory.mktemp("facts")
+    pipe.unet.save_config(folder / "unet")
+    pipe.vae.save_config(folder / "vae")
+    for part, settings in (("text_encoder", TEXT_L), ("text_encoder_2", TEXT_G)):
+        (folder / part).mkdir()
+        (folder / part / "config.json").write_text(json.dumps(settings), "utf-8")
+    for name in ("model_index.json", "scheduler/scheduler_config.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text((SDXL / name).read_text("utf-8"), "utf-8")
     return folder
 
 
-def generate(folder, *options: str) -> Image.Image:
-    """The picture that the command makes."""
-    target = folder / "made.png"
-    assert main(["generate", *WORDS, *SIZES, *options, "--out", str(target)]) == 0
-    with Image.open(target) as picture:
-        picture.load()
-        return picture
+@pytest.fixture(scope="module")
+def checkpoint(host, pipe):
+    """The pipeline's tensors under the names of a single file, by the host's own conversions."""
+    import comfy.diffusers_convert
+    import comfy.utils
+
+    names = comfy.utils.unet_to_diffusers({**config.UNET_COMFY, "context_dim": WIDTH_L + WIDTH_G})
+    state = {f"model.diffusion_model.{names[key]}": value for key, value in pipe.unet.state_dict().items()}
+    vae = comfy.diffusers_convert.convert_vae_state_dict(pipe.vae.state_dict())
+    state |= {f"first_stage_model.{key}": value for key, value in vae.items()}
+    for key, value in pipe.text_encoder.state_dict().items():
+        state[f"conditioner.embedders.0.transformer.text_model.{key.removeprefix('text_model.')}"] = value
+    text_g = {f"clip_g.transformer.{key}": value for key, value in pipe.text_encoder_2.state_dict().items()}
+    text_g = comfy.diffusers_convert.convert_text_enc_state_dict_v20(text_g, "clip_g")
+    state |= {key.replace("clip_g", "conditioner.embedders.1.model", 1): value for key, value in text_g.items()}
+    return {key: value.clone().contiguous() for key, value in state.items()}
 
 
-def from_files(folder, *options: str) -> Image.Image:
-    subjects = [word for name, rest in DRAWN.items() for word in ("--subject", f"{folder / name}.png:{rest}")]
-    return generate(
-        folder, *subjects, "--base", str(folder / "base"), "--image-encoder", str(folder / "image_encoder"),
-        "--adapter", str(config.ADAPTER_FILE), *options,
-    )
+@pytest.fixture(scope="module")
+def adapter():
+    state = adapter_state(hidden=(128,) * 4, context=WIDTH_L + WIDTH_G, features=config.IMAGE_ENCODER["hidden_size"],
+                          phrase=WIDTH_L)
+    return AdapterFile(state, 8)
 
 
-def largest_difference(a: Image.Image, b: Image.Image) -> int:
-    return max(high for _, high in ImageChops.difference(a.convert("RGB"), b.convert("RGB")).getextrema())
+@pytest.fixture
+def load(checkpoint, facts, adapter, tmp_path):
+    """`load(**more)`: the base from its single file, with more tensors in it."""
+
+    def write_and_load(dtype=torch.float32, name="base.safetensors", **more):
+        file = tmp_path / name
+        tensors = {**checkpoint, **more}
+        torch.save({"state_dict": tensors}, file) if name.endswith(".ckpt") else save_file(tensors, file)
+        return load_base(file, dtype, Adapter(adapter.state, adapter.head_dim).layers, facts=facts)
+
+    return write_and_load
 
 
-def test_a_base_from_files_makes_the_demos_picture(folder):
-    drawn = [word for name, rest in DRAWN.items() for word in ("--subject", f"{name}:{rest}")]
-    demo = generate(folder, "--demo", *drawn)
-    ours = from_files(folder)
-    assert largest_difference(demo, ours) <= 1
-    told = json.loads(ours.text["ms_diffusion"])
-    assert told["prompt"] == WORDS[1] and told["steps"] == 4 and told["base"] == str(folder / "base")
+@pytest.mark.parametrize("name", ["base.safetensors", "merge.ckpt"])
+def test_a_single_file_is_loaded_without_a_network_tensor_for_tensor(name, load, pipe, no_network):
+    loaded = load(name=name)
+    for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
+        expected, found = getattr(pipe, part).state_dict(), getattr(loaded, part).state_dict()
+        assert expected.keys() == found.keys()
+        assert all(torch.equal(value, found[key]) for key, value in expected.items()), part
+    assert type(loaded.scheduler).__name__ == "EulerDiscreteScheduler"
+    assert loaded.scheduler.config.prediction_type == "epsilon"
+    assert load(torch.float16).unet.dtype == torch.float16
 
 
-def test_a_control_net_changes_the_picture_with_its_sketch(folder):
-    plain = from_files(folder)
-    control = ("--controlnet", str(folder / "control_net"), "--control-image")
-    drawn, empty = folder / "sketch.png", folder / "empty.png"
-    Image.new("RGB", (160, 160)).save(empty)
-    sketched = from_files(folder, *control, str(drawn))
-    assert largest_difference(plain, sketched) > 2
-    assert largest_difference(from_files(folder, *control, str(empty)), sketched) > 2
+def test_it_makes_the_picture_of_the_same_parts_put_together_by_hand(load, pipe, adapter, no_network):
+    loaded, encoder, pictures = load(), demo_pipeline().image_encoder, []
+    for base in (loaded, pipe):
+        base.scheduler = type(loaded.scheduler).from_config(loaded.scheduler.config)
+        pipeline = MSDiffusionPipeline(base, adapter, encoder)
+        embeds = pipeline.encode([demo_subject("mug", 3)], [(0, 0, 0.6, 1)])
+        for scale in (1.0, 0.0):
+            pictures.append(pipeline("a mug in the snow", embeds, scale=scale, num_inference_steps=2, width=64,
+                                     height=64, generator=torch.Generator().manual_seed(0), output_type="latent",
+                                     negative_prompt="").images)
+    assert torch.equal(pictures[0], pictures[2]) and torch.equal(pictures[1], pictures[3])
+    assert (pictures[0] - pictures[1]).abs().max() > 1e-3
 
 
-def test_an_image_encoder_of_another_width_is_refused(folder, capsys):
-    other = transformers.CLIPVisionConfig(hidden_size=64, intermediate_size=64, num_hidden_layers=2,
-                                          num_attention_heads=2, image_size=64, patch_size=32)
-    transformers.CLIPVisionModelWithProjection(other).save_pretrained(folder / "narrow")
-    status = main([
-        "generate", *WORDS, "--base", str(folder / "base"), "--adapter", str(config.ADAPTER_FILE),
-        "--image-encoder", str(folder / "narrow"), "--device", "cpu", "--out", str(folder / "made.png"),
-    ])  # fmt: skip
-    assert status == 1
-    assert "features 96 wide but the image encoder gives 64" in capsys.readouterr().err
+@pytest.mark.parametrize("flags, prediction, zero", [
+    ((), "epsilon", False), (("v_pred",), "v_prediction", False), (("v_pred", "ztsnr"), "v_prediction", True),
+])
+def test_what_a_file_says_of_its_noise_is_believed(flags, prediction, zero, load, no_network):
+    config = load(**{flag: torch.empty(0) for flag in flags}).scheduler.config
+    assert (config.prediction_type, config.rescale_betas_zero_snr) == (prediction, zero)
+
+
+def test_the_shipped_configuration_names_the_tensors_that_comfyui_loads(host):
+    """All of SDXL's UNet, by the host's own table."""
+    import comfy.supported_models
+    import comfy.utils
+
+    with torch.device("meta"):
+        kind = diffusers.UNet2DConditionModel
+        unet = kind.from_config(kind.load_config(str(SDXL / "unet")))
+    known = dict(comfy.supported_models.SDXL.unet_config)
+    names = comfy.utils.unet_to_diffusers({
+        **known, "num_res_blocks": [2, 2, 2], "channel_mult": [1, 2, 4], "transformer_depth": [0, 0, 2, 2, 10, 10],
+        "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10], "transformer_depth_middle": 10,
+    })
+    missing = set(unet.state_dict()) - set(names)
+    assert not missing and len(unet.state_dict()) == 1680

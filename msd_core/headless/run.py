@@ -1,0 +1,138 @@
+"""What one run of a diffusers pipeline keeps of the subjects, and what they add to a cross-attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..adapter import Adapter
+from ..attention import RegionMasks, SubjectKeyValues, attend_to_subjects, token_mask
+from ..auto_layout import AutoLayout, AutoLayoutSettings, phrase_maps, span_matrix
+from ..embeds import SubjectEmbeds
+from .schedule import Clock
+
+Spans = Sequence[Sequence[int]]
+"""For each subject, the positions of its phrase in one prompt."""
+
+
+class SubjectRun:
+    """Keys and values, masks, and for each call of the UNet the step, the rows and the subjects that act."""
+
+    def __init__(
+        self, embeds: SubjectEmbeds, scale: float, clock: Clock, auto_layout: AutoLayoutSettings | None = None,
+        spans: Sequence[Spans] = (),
+    ) -> None:
+        """
+        Args:
+            embeds: the encoded subjects; their adapter is an `Adapter`.
+            scale: factor on what they add.
+            clock: tells the sampling step.
+            auto_layout: how each prompt's own attention takes over from the boxes, or None.
+            spans: for auto layout, each prompt's.
+        """
+        adapter: Adapter = embeds.adapter
+        with torch.no_grad():
+            projected = list(adapter.project(embeds.joint_tokens().to(next(adapter.parameters()))))
+        self._key_values = SubjectKeyValues(projected, embeds.token_weights() * scale, (1.0,) * len(projected))
+        self._masks = RegionMasks(embeds.regions, embeds.token_counts)
+        self._embeds, self._clock, self._spans = embeds, clock, spans
+        self._schedules = [(subject.start, subject.end) for subject in embeds.subjects]
+        self._auto_layouts = [
+            AutoLayout(auto_layout, [bool(span) for span in prompt]) for prompt in spans if auto_layout is not None
+        ]
+        self._span_matrices: list[Tensor] = []
+        self._settings = auto_layout
+        self._active: tuple[bool, ...] = ()
+        self._acted = {index for index, schedule in enumerate(self._schedules) if schedule == (0.0, 1.0)}
+        self._first = 0
+        self._size = (0, 0)
+
+    def begin(self, sample: Tensor, timestep: Any, guided: bool) -> None:
+        """The UNet is called.
+
+        Args:
+            sample: its latents `[rows, 4, h, w]`.
+            timestep: its timestep.
+            guided: whether the first half of the rows is unconditional, as diffusers' guidance arranges them.
+
+        Raises:
+            ValueError: the subjects have another number of frames than the batch has images.
+        """
+        self._clock.tick(timestep)
+        self._active = self._clock.acting(self._schedules)
+        self._acted.update(index for index, acts in enumerate(self._active) if acts)
+        self._first = len(sample) // 2 if guided else 0
+        self._size = sample.shape[-2], sample.shape[-1]
+        frames, images = self._embeds.frames, len(sample) - self._first
+        if frames not in (1, images):
+            raise ValueError(
+                f"The embeds hold {frames} frames, one for each image, but {images} images are made: make {frames}."
+            )
+
+    def without_effect(self) -> list[str]:
+        """What was asked for and did nothing in the run that has ended, each in a sentence."""
+        said = [
+            f"{subject.phrase!r} never acted: it acts from {subject.start:g} to {subject.end:g} of the noise schedule "
+            "(0 is pure noise), where this run took no step. Widen start and end, or take more steps."
+            for index, subject in enumerate(self._embeds.subjects) if index not in self._acted
+        ]
+        if self._settings is not None and self._clock.step < self._settings.start_step:
+            said.append(
+                f"Auto layout never began: it begins at step {self._settings.start_step} and the run had "
+                f"{self._clock.step}. Let it begin earlier, or take more steps."
+            )
+        return said
+
+    def add(self, out: Tensor, query: Tensor, text_key: Tensor, layer: int, heads: int) -> Tensor:
+        """A cross-attention's output `[rows, h * w, hidden]` with the subjects added in the conditional rows."""
+        first = self._first
+        rows = query[first:]
+        mask = self._mask(layer, rows, text_key[first:], heads)
+        if mask is None:
+            return out
+        key, value = self._key_values.at(layer, query.device, query.dtype)
+        subjects = attend_to_subjects(rows, key, value, mask, heads)
+        return torch.cat([out[:first], out[first:] + subjects.to(out.dtype)])
+
+    def _mask(self, layer: int, query: Tensor, text_key: Tensor, heads: int) -> Tensor | None:
+        """The mask of a layer's conditional rows; None where no subject acts."""
+        height, width = self._map_size(query.shape[1])
+        place = (height, width, self._active, query.device)
+        windows = (self._embeds.window,)
+        if not self._auto_layouts:
+            return self._masks.at(*place, query.dtype, windows) if any(self._active) else None
+        cells = self._auto_cells(layer, query, text_key, heads, self._masks.cells(*place, windows))
+        if cells is None:
+            return None
+        return token_mask(
+            cells & self._masks.active(self._active, query.device), self._embeds.token_counts, query.dtype
+        )
+
+    def _auto_cells(self, layer: int, query: Tensor, text_key: Tensor, heads: int, boxes: Tensor) -> Tensor | None:
+        """Cells that the prompts' attention gives the subjects, `[rows, n, h, w]`: each prompt its own images'."""
+        if not self._span_matrices:
+            length = text_key.shape[1]
+            self._span_matrices = [span_matrix(spans, (0,), length).to(query.device) for spans in self._spans]
+        images = query.shape[0] // len(self._auto_layouts)
+        parts = zip(
+            self._auto_layouts, self._span_matrices, query.split(images), text_key.split(images), strict=True
+        )
+        found = [
+            auto_layout.cells(layer, None, self._clock.step, phrase_maps(q, k, heads, spans, *boxes.shape[-2:]), boxes)
+            for auto_layout, spans, q, k in parts
+        ]
+        return None if found[0] is None else torch.cat(found)
+
+    def _map_size(self, length: int) -> tuple[int, int]:
+        height, width = self._size
+        while height * width > length:
+            height, width = -(-height // 2), -(-width // 2)
+        if height * width != length:
+            raise ValueError(
+                f"A cross-attention has {length} positions, but latents of {self._size[1]}x{self._size[0]} cells "
+                f"halve to {width}x{height}: take off what merges or drops positions of the UNet."
+            )
+        return height, width
