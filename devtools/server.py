@@ -14,7 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .host import PACK
@@ -42,7 +42,10 @@ class ComfyServer:
     Use it as a context manager; leaving it stops the process and removes the base directory.
     """
 
-    def __init__(self, host: Path, python: Path | str, *, cpu: bool = True, pack: Path = PACK, options: tuple = ()):
+    def __init__(
+        self, host: Path, python: Path | str, *, cpu: bool = True, pack: Path = PACK, options: tuple = (),
+        environment: Mapping[str, str] | None = None,
+    ):  # fmt: skip
         """
         Args:
             host: the ComfyUI checkout.
@@ -50,6 +53,7 @@ class ComfyServer:
             cpu: whether it is kept off the GPU.
             pack: the folder linked into its custom_nodes.
             options: further command line arguments of main.py.
+            environment: variables that the process gets besides this one's.
         """
         self.host, self.pack = host, pack
         self.base = Path(tempfile.mkdtemp(prefix="msd-comfyui-"))
@@ -66,6 +70,7 @@ class ComfyServer:
             *(["--cpu"] if cpu else []),
             *options,
         ]
+        self._environment = dict(environment or {})
         self._process: subprocess.Popen | None = None
         self._log = self.base / "server.log"
         self._linked = self.base / "custom_nodes" / "ms-diffusion"
@@ -88,10 +93,12 @@ class ComfyServer:
             ServerError: it ended, stayed silent for `timeout` seconds, or could not load the pack.
         """
         _link(self.pack, self._linked)
-        environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "DO_NOT_TRACK": "1"}
+        environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "DO_NOT_TRACK": "1"} | self._environment
         # The pack's folder `nodes/` must not stand before ComfyUI's module `nodes`.
         environment.pop("PYTHONPATH", None)
         environment.pop("PYTHONSAFEPATH", None)
+        # Some packs load nothing where they believe to be imported by a test.
+        environment.pop("PYTEST_CURRENT_TEST", None)
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(
                 self._command, cwd=self.host, env=environment, stdin=subprocess.DEVNULL, stdout=log,
