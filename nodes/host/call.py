@@ -156,6 +156,7 @@ class ModelCall:
                 "nothing tells which: a patch splits the batch in a way that MS-Diffusion can't follow, take it off."
             )
         entries = evaluation.listed(options, view.images)
+        self.batch = entries[0].source.shape[0]
         shown = evaluation.windows if view.windows == (WHOLE,) else view.windows
         self.chunks, unplaced = explain_rows(
             entries, rows, shown, view.images, latents, evaluation.calls // len(entries)
@@ -201,7 +202,7 @@ class ModelCall:
         """
         key = (rows, *(tuple(options.get(name) or ()) for name in (CHUNKS, *COUPLED_CHUNKS)))
         if key not in self._slices:
-            self._slices[key] = coupled_rows(options, self.listed, rows, self.rows)
+            self._slices[key] = coupled_rows(options, self.listed, rows, self.batch)
         return self._slices[key]
 
     def attends_to(self, context: Tensor) -> None:

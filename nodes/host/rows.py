@@ -140,19 +140,18 @@ def explain_rows(
     return tuple(chunks), unplaced
 
 
-def coupled_rows(options: Mapping[str, Any], listed: Sequence[int], rows: int, call_rows: int) -> list[list[slice]]:
+def coupled_rows(options: Mapping[str, Any], listed: Sequence[int], rows: int, batch: int) -> list[list[slice]]:
     """Where a couple has put the rows of each of the host's chunks: for each chunk, one slice per region.
 
     Args:
         options: the host's `extra_options` of an attention call.
         listed: the call's own list of conditionings.
         rows: rows of the attention's queries.
-        call_rows: rows of the UNet's input.
+        batch: rows of one conditioning.
 
     Raises:
         ValueError: no list explains the rows.
     """
-    batch = call_rows // len(listed)
     announced = next((options[key] for key in COUPLED_CHUNKS if options.get(key)), None) or options.get(CHUNKS, [0])
     repeats = _repeats(listed, announced) if len(announced) * batch == rows else None
     if repeats is None:

@@ -142,6 +142,18 @@ def test_rows_that_a_wrapper_doubles_are_refused(studio):
         studio.sample(model)
 
 
+@pytest.mark.parametrize("together", [2, 4])
+def test_a_couple_under_stacked_tiles_is_refused_with_what_to_do(studio, together):
+    """Couples cut the rows into as many parts as there are conditionings, also where each has several tiles."""
+    from tests.host.test_rows import ANNOUNCED, couple
+
+    coupled = couple(studio.apply(), [studio.positive[0][0]], ANNOUNCED[0])
+    with pytest.raises(ValueError, match="rows but 3 conditionings of 1 latents are listed.*tile batch size of 1"):
+        studio.sample(tiled(coupled, CORNERS, 10, together), SIZE)
+    alone = studio.sample(tiled(studio.apply(), CORNERS, 10, 1), SIZE)
+    assert torch.allclose(studio.sample(tiled(coupled, CORNERS, 10, 1), SIZE), alone, atol=1e-3)
+
+
 @pytest.mark.parametrize("corners, side", [(CORNERS, 10), ([(0, 0), (0, 8), (8, 0), (8, 8)], 8)])
 @pytest.mark.parametrize("together", [1, 4])
 def test_tiles_do_not_share_what_auto_layout_remembers(studio, auto, corners, side, together):

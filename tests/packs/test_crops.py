@@ -91,3 +91,32 @@ def test_impacts_sampler_gives_the_hosts_picture(packs):
     settings = {**SAMPLING, "steps": 3, "denoise": 1.0}
     sampled = scene.node("ImpactKSamplerBasicPipe", basic_pipe=pipe, latent_image=scene.noise(), **settings)
     assert packs.off(sampled[1], scene.sample(model)) < 1e-6
+
+
+def regional(scene, model):
+    """Impact's sampler of regions, which runs the host's sampler for every step and region anew."""
+    pipe = scene.node(
+        "ToBasicPipe", model=model, clip=scene.clip, vae=scene.vae, positive=scene.positive, negative=scene.negative
+    )
+    sampler = scene.node(
+        "KSamplerAdvancedProvider", basic_pipe=pipe, cfg=2.0, sampler_name="euler", scheduler="normal"
+    )
+    region = scene.node("RegionalPrompt", mask=scene.mask(0.0, 0.5), advanced_sampler=sampler)
+    return scene.node(
+        "RegionalSampler", seed=7, steps=4, base_only_steps=1, denoise=1.0, samples=scene.noise(), overlap_factor=2,
+        base_sampler=sampler, regional_prompts=region,
+    )  # fmt: skip
+
+
+@pytest.mark.packs(IMPACT)
+def test_impacts_regional_sampler(packs):
+    scene = Scene()
+    assert packs.off(regional(scene, scene.apply()), regional(scene, scene.model)) > 5
+    assert packs.off(regional(scene, scene.apply(scale=0.0)), regional(scene, scene.model)) == 0
+
+
+@pytest.mark.packs(IMPACT)
+def test_auto_layout_says_that_runs_of_one_step_are_too_short_for_it(packs):
+    scene = Scene()
+    _, log = packs.latents_and_log(regional(scene, scene.apply(auto_layout=scene.auto_layout(start_step=2))))
+    assert "its start_step is 2 but the run has 1 steps" in log

@@ -106,10 +106,14 @@ def test_keys_and_values_are_made_once_a_run_and_the_adapter_is_never_copied(pac
 
 @beside()
 def test_an_image_of_a_batch_is_what_it_is_alone(packs, neighbour):
+    """As far as it is without us: some look at the whole batch."""
     scene = Scene()
     noise = scene.noise(2)
-    model = together(scene, neighbour, US_FIRST)
     second = scene.node("LatentFromBatch", samples=noise, batch_index=1, length=1)
-    both = packs.latents(scene.sample(model, latent_image=noise))[1:]
-    apart = packs.latents(scene.sample(model, latent_image=second)) - both
-    assert apart.abs().max() < 1e-3
+
+    def apart(model):
+        both = packs.latents(scene.sample(model, latent_image=noise))[1:]
+        return (packs.latents(scene.sample(model, latent_image=second)) - both).abs().max()
+
+    without_us = apart(neighbour.put_on(scene, scene.model))
+    assert apart(together(scene, neighbour, US_FIRST)) <= max(1e-3, 4 * without_us)

@@ -2,8 +2,10 @@
 
 import pytest
 
+from devtools.server import ServerError
+
 from .graph import Scene
-from .neighbours import tiled
+from .neighbours import couple_ppm, regions, tiled
 
 PACK = "ComfyUI-TiledDiffusion"
 pytestmark = pytest.mark.packs(PACK)
@@ -79,3 +81,24 @@ def test_tiles_and_a_second_conditioning(packs, method):
         scene.sample(tiled(scene, model, method), positive=both),
         scene.sample(tiled(scene, scene.model, method), positive=both),
     ) > 5
+
+
+@pytest.mark.packs("ComfyUI-ppm")
+def test_regions_work_with_one_tile_a_call(packs):
+    scene = Scene()
+    same = [(scene.positive, scene.mask(*share)) for share in ((0.0, 0.5), (0.5, 1.0))]
+    coupled = couple_ppm(scene, scene.apply(), scene.positive, *same)
+    assert packs.off(
+        scene.sample(tiled(scene, coupled, together=1)), scene.sample(tiled(scene, scene.apply(), together=1))
+    ) < 1e-3
+    couples = coupled, couple_ppm(scene, scene.apply(), *regions(scene))
+    assert packs.off(*(scene.sample(tiled(scene, couple, together=1)) for couple in couples)) > 0.5
+
+
+@pytest.mark.packs("ComfyUI-ppm")
+def test_regions_under_stacked_tiles_are_refused_with_what_to_do(packs):
+    """The couple cuts the rows into as many parts as there are conditionings, also where each has several tiles."""
+    scene = Scene()
+    coupled = couple_ppm(scene, scene.apply(), *regions(scene))
+    with pytest.raises(ServerError, match="ValueError.* tile batch size"):
+        packs.latents(scene.sample(tiled(scene, coupled, together=4)))
