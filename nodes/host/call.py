@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from comfy.ldm.modules.attention import optimized_attention
 from torch import Tensor
@@ -30,18 +30,6 @@ EVALUATION = "msdiffusion_evaluation"
 CALL = "msdiffusion_call"
 
 Starts = tuple[tuple[int, ...], ...]
-
-
-class Entry(NamedTuple):
-    """One entry of a conditioning.
-
-    Attributes:
-        entry: as in `rows.Key`.
-        area: rows, columns, top and left of the part of the evaluation's latent that it shows.
-    """
-
-    entry: tuple[int, int]
-    area: tuple[int, int, int, int]
 
 
 class Evaluation:

@@ -54,8 +54,8 @@ class Chunk:
     position: int
 
 
-def conditional_flags(roles: Mapping[str, Any], conditionings: Sequence[Any]) -> tuple[bool, ...]:
-    """Tell for each conditioning of a model evaluation whether it is conditional.
+def conditioning_roles(roles: Mapping[str, Any], conditionings: Sequence[Any]) -> tuple[str, ...]:
+    """The guider's role of each conditioning of a model evaluation; "negative" for one that has no entries.
 
     Args:
         roles: the guider's conditionings by role: "positive", "negative", with some guiders "middle" or
@@ -65,11 +65,6 @@ def conditional_flags(roles: Mapping[str, Any], conditionings: Sequence[Any]) ->
     Raises:
         ValueError: a conditioning is none of the guider's.
     """
-    return tuple("negative" not in role for role in conditioning_roles(roles, conditionings))
-
-
-def conditioning_roles(roles: Mapping[str, Any], conditionings: Sequence[Any]) -> tuple[str, ...]:
-    """The guider's role of each conditioning of a model evaluation (see `conditional_flags`); "negative" for none."""
     return tuple(_role(roles, conditioning, place) for place, conditioning in enumerate(conditionings))
 
 

@@ -113,17 +113,18 @@ def test_self_attention_guidance_evaluates_the_negative_side_without_subjects(ho
 
 def test_a_conditioning_is_told_by_its_entries_ids_and_never_by_its_place(host):
     """For an area of the positive side the host makes the negative side an entry that carries the positive's id."""
-    flags = host.module("nodes.host.rows").conditional_flags
+    told = host.module("nodes.host.rows").conditioning_roles
     positive, negative = [{"uuid": 1}], [{"uuid": 2}, {"uuid": 1}]
     roles = {"positive": positive, "negative": negative}
-    assert flags(roles, [positive, negative]) == (True, False)
-    assert flags(roles, [negative]) == (False,)
-    assert flags(roles, [list(negative), list(positive)]) == (False, True)
-    assert flags(roles, [list(positive), None]) == (True, False)
+    assert told(roles, [positive, negative]) == ("positive", "negative")
+    assert told(roles, [negative]) == ("negative",)
+    assert told(roles, [list(negative), list(positive)]) == ("negative", "positive")
+    assert told(roles, [list(positive), None]) == ("positive", "negative")
     # A window of the host's context windows may take one entry of several.
-    assert flags({"positive": [{"uuid": 1}, {"uuid": 3}], "negative": [{"uuid": 2}]}, [[{"uuid": 3}]]) == (True,)
+    both = {"positive": [{"uuid": 1}, {"uuid": 3}], "negative": [{"uuid": 2}]}
+    assert told(both, [[{"uuid": 3}]]) == ("positive",)
     with pytest.raises(ValueError, match="Conditioning 0 of an evaluation is none of the guider's"):
-        flags(roles, [[{"uuid": 9}], [{"uuid": 8}]])
+        told(roles, [[{"uuid": 9}], [{"uuid": 8}]])
 
 
 # Couples
