@@ -129,35 +129,36 @@ def test_sliding_windows_with_auto_layout(packs):
     assert packs.off(guided(auto_layout=scene.auto_layout()), guided()) > 0.5
 
 
-@pytest.mark.packs(NAG_SAMPLER)
-def test_a_sampler_that_appends_prompts_is_refused_by_name(packs):
-    scene = Scene()
-    settings = {"steps": 3, "cfg": 2.0, "seed": 7, "sampler_name": "euler", "scheduler": "normal"}
-    sampled = scene.node(
-        "KSamplerWithNAG", model=scene.apply(), positive=scene.positive, negative=scene.negative,
-        nag_negative=scene.text("a dog"), latent_image=scene.noise(), **settings,
+def nag_sampled(scene, model):
+    """What ComfyUI-NAG's own sampler makes of a model."""
+    return scene.node(
+        "KSamplerWithNAG", model=model, positive=scene.positive, negative=scene.negative, latent_image=scene.noise(),
+        nag_negative=scene.text("a dog"), steps=3, cfg=2.0, seed=7, sampler_name="euler", scheduler="normal",
     )  # fmt: skip
+
+
+@pytest.mark.packs(NAG_SAMPLER)
+def test_a_sampler_that_appends_prompts_is_refused_by_name_and_leaves_nothing_behind(packs):
+    """It takes its patch off the model after a run that ends well only."""
+    scene = Scene()
+    graphs = scene.sample(), scene.sample(scene.apply())
+    before = [packs.latents(sampled) for sampled in graphs]
     try:
         with pytest.raises(ServerError) as refused:
-            packs.latents(sampled)
+            packs.latents(nag_sampled(scene, scene.apply()))
         for name in ("ComfyUI-NAG", "NAGuidance", "sd-perturbed-attention"):
             assert name in refused.value.message
+        for sampled, then in zip(graphs, before, strict=True):
+            left = packs.latents(sampled) - then
+            assert left.abs().max() == 0
     finally:
-        packs.forget()  # after any error its patch stays on the model
+        packs.forget()
 
 
 @pytest.mark.packs(NAG_SAMPLER)
 def test_its_sampler_is_itself_at_scale_0(packs):
     scene = Scene()
-    settings = {"steps": 3, "cfg": 2.0, "seed": 7, "sampler_name": "euler", "scheduler": "normal"}
-
-    def sampled(model):
-        return scene.node(
-            "KSamplerWithNAG", model=model, positive=scene.positive, negative=scene.negative,
-            nag_negative=scene.text("a dog"), latent_image=scene.noise(), **settings,
-        )  # fmt: skip
-
-    assert packs.off(sampled(scene.apply(scale=0.0)), sampled(scene.model)) == 0
+    assert packs.off(nag_sampled(scene, scene.apply(scale=0.0)), nag_sampled(scene, scene.model)) == 0
 
 
 @pytest.mark.packs(NAG_SAMPLER)
