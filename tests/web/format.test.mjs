@@ -8,8 +8,8 @@ import {
   layoutText,
   parseLayout,
   readableText,
-} from "../../web/layout/format.mjs";
-import { boxOf } from "../../web/layout/model.mjs";
+} from "../../web/layout/model/format.mjs";
+import { boxOf } from "../../web/layout/model/boxes.mjs";
 
 const size = { width: 1000, height: 500 };
 const sides = ({ x0, y0, x1, y1 }) => [x0, y0, x1, y1];

@@ -13,7 +13,7 @@ import {
   settled,
   shiftInside,
   widthOf,
-} from "../../web/layout/geometry.mjs";
+} from "../../web/layout/model/geometry.mjs";
 import { seeded } from "./seeded.mjs";
 
 const rect = (x0, y0, x1, y1) => ({ x0, y0, x1, y1 });

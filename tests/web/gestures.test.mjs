@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drawing, finished, lassoing, moving, resizing } from "../../web/layout/gestures.mjs";
-import { boxOf } from "../../web/layout/model.mjs";
-import { snapLines } from "../../web/layout/snapping.mjs";
-import { HANDLES } from "../../web/layout/geometry.mjs";
+import { drawing, finished, lassoing, moving, resizing } from "../../web/layout/model/gestures.mjs";
+import { boxOf } from "../../web/layout/model/boxes.mjs";
+import { snapLines } from "../../web/layout/model/snapping.mjs";
+import { HANDLES } from "../../web/layout/model/geometry.mjs";
 import { seeded } from "./seeded.mjs";
 
 const NO_KEYS = { shift: false, alt: false, ctrl: false };

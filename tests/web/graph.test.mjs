@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fileRecord, subjectsOf } from "../../web/layout/graph.mjs";
+import { fileRecord, subjectsOf } from "../../web/layout/host/graph.mjs";
 
 /** A graph of plain objects: nodes by id, links as [from, slot, to, input name]. */
 function graph(nodes, links, rest = {}) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as arrange from "../../web/layout/arrange.mjs";
-import * as model from "../../web/layout/model.mjs";
+import * as arrange from "../../web/layout/model/arrange.mjs";
+import * as model from "../../web/layout/model/boxes.mjs";
 
 const box = (x0, y0, x1, y1, rest) => model.boxOf({ x0, y0, x1, y1 }, rest);
 const sides = ({ x0, y0, x1, y1 }) => [x0, y0, x1, y1];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { overlaps } from "../../web/layout/geometry.mjs";
-import { PRESETS, spread } from "../../web/layout/presets.mjs";
+import { overlaps } from "../../web/layout/model/geometry.mjs";
+import { PRESETS, spread } from "../../web/layout/model/presets.mjs";
 
 const named = (name) =>
   PRESETS.find((preset) => preset.name === name).rects.map(({ x0, y0, x1, y1 }) => [x0, y0, x1, y1]);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { PRESETS } from "../../web/layout/presets.mjs";
+import { PRESETS } from "../../web/layout/model/presets.mjs";
 
 const root = new URL("../../", import.meta.url);
-const sources = readdirSync(new URL("web/layout/", root))
+const sources = readdirSync(new URL("web/layout/", root), { recursive: true })
   .filter((name) => name.endsWith(".mjs"))
   .map((name) => readFileSync(new URL(`web/layout/${name}`, root), "utf8"))
   .join("\n");

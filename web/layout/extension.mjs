@@ -1,7 +1,7 @@
-import { ACTIONS } from "./actions.mjs";
-import { api, app, isShown } from "./host.mjs";
-import { loadTexts, t } from "./i18n.mjs";
-import { SETTINGS } from "./settings.mjs";
+import { ACTIONS } from "./input/actions.mjs";
+import { api, app, isShown } from "./host/frontend.mjs";
+import { loadTexts, t } from "./host/texts.mjs";
+import { SETTINGS } from "./host/settings.mjs";
 import { canvasOf, makeLayoutWidget, rehome } from "./widget.mjs";
 
 /** The extension as ComfyUI's frontend takes it: the widget type, settings, commands and menu entries. */

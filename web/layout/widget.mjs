@@ -1,27 +1,29 @@
-import { MENUS } from "./actions.mjs";
-import { backgroundPicture, onBackground } from "./background.mjs";
-import { listenToClipboard } from "./clipboard.mjs";
-import { Editor } from "./editor.mjs";
-import { element } from "./elements.mjs";
-import { makeFooter } from "./footer.mjs";
-import { FormatError, layoutText } from "./format.mjs";
-import { enterFull, isFull, leaveFull } from "./fullscreen.mjs";
-import { inputSlot, pictureBehind, subjectsOf, valueOf } from "./graph.mjs";
-import { app, captureUndo, fileUrl, isShown, linkAt, outputsOf, rootGraph, toast } from "./host.mjs";
-import { t } from "./i18n.mjs";
-import { listenToKeyboard } from "./keyboard.mjs";
-import { makeList } from "./list.mjs";
-import { closeMenu, openMenu } from "./menu.mjs";
-import { boxOf, movable, select } from "./model.mjs";
-import { colourOf, lightness, rgbOf } from "./palette.mjs";
-import { onPicture, pictureAt, tintedMask } from "./pictures.mjs";
-import { listenToPointer } from "./pointer.mjs";
-import { openRename } from "./rename.mjs";
-import { sessionKey, sessionOf } from "./session.mjs";
-import { onOptions, readOptions } from "./settings.mjs";
-import { Stage } from "./stage.mjs";
-import { onTheme } from "./theme.mjs";
-import { makeToolbar } from "./toolbar.mjs";
+import { MENUS } from "./input/actions.mjs";
+import { onBackground } from "./host/results.mjs";
+import { backgroundPicture } from "./view/background.mjs";
+import { listenToClipboard } from "./input/clipboard.mjs";
+import { Editor } from "./model/editor.mjs";
+import { element } from "./panels/elements.mjs";
+import { makeFooter } from "./panels/footer.mjs";
+import { FormatError, layoutText } from "./model/format.mjs";
+import { enterFull, isFull, leaveFull } from "./panels/full_screen.mjs";
+import { inputSlot, pictureBehind, subjectsOf, valueOf } from "./host/graph.mjs";
+import { app, captureUndo, fileUrl, isShown, linkAt, outputsOf, rootGraph, toast } from "./host/frontend.mjs";
+import { t } from "./host/texts.mjs";
+import { openTransfer } from "./panels/transfer.mjs";
+import { listenToKeyboard } from "./input/keyboard.mjs";
+import { makeList } from "./panels/list.mjs";
+import { closeMenu, openMenu } from "./panels/menu.mjs";
+import { boxOf, movable, select } from "./model/boxes.mjs";
+import { colourOf, lightness, rgbOf } from "./view/palette.mjs";
+import { onPicture, pictureAt, tintedMask } from "./view/pictures.mjs";
+import { listenToPointer } from "./input/pointer.mjs";
+import { openRename } from "./panels/rename.mjs";
+import { sessionKey, sessionOf } from "./host/session.mjs";
+import { onOptions, readOptions } from "./host/settings.mjs";
+import { Stage } from "./view/stage.mjs";
+import { onTheme } from "./view/theme.mjs";
+import { makeToolbar } from "./panels/toolbar.mjs";
 
 /**
  * What the layout node sends to the page when it has run, as `ui={"msd_layout": [...]}` with one entry:
@@ -198,7 +200,7 @@ export class LayoutCanvas {
 
   /**
    * The linked node's own picture, else what the last run saw, else the photo it was made of.
-   * @param {import("./graph.mjs").Reader} reader
+   * @param {import("./host/graph.mjs").Reader} reader
    */
   linkedBackground(reader) {
     if (!this.isLinked("background")) return null;
@@ -213,7 +215,7 @@ export class LayoutCanvas {
     return { root: rootGraph(), linkAt, fileUrl, outputsOf };
   }
 
-  /** @param {import("./graph.mjs").Reader} reader @param {string} name @param {number | undefined} reported */
+  /** @param {import("./host/graph.mjs").Reader} reader @param {string} name @param {number | undefined} reported */
   length(reader, name, reported) {
     const value = Number((this.isLinked(name) ? reported : undefined) ?? valueOf(reader, this.node, name));
     return Number.isFinite(value) && value > 0 ? value : 1024;
@@ -296,6 +298,14 @@ export class LayoutCanvas {
   /** @param {number} x @param {number} y */
   openMenu(x, y) {
     openMenu(this, MENUS.context, x, y);
+  }
+
+  openTransfer() {
+    openTransfer(this);
+  }
+
+  showKeys() {
+    toast("info", t("keys.title"), t("keys.text"));
   }
 
   toggleList() {

@@ -1,5 +1,5 @@
-import { api } from "../../../scripts/api.js";
-import { app } from "../../../scripts/app.js";
+import { api } from "../../../../scripts/api.js";
+import { app } from "../../../../scripts/app.js";
 
 /** The only door to ComfyUI's frontend: everything the canvas asks of it, by the names that both renderers know. */
 

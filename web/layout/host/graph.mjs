@@ -3,7 +3,7 @@
  * Nothing here touches the page; `Reader` brings in what only the host knows.
  * @typedef {any} Node
  * @typedef {{node: Node, slot: number}} Origin
- * @typedef {import("./editor.mjs").Subject} Subject
+ * @typedef {import("../model/editor.mjs").Subject} Subject
  * @typedef {{
  *   root: any,
  *   linkAt: (node: Node, slot: number) => any,

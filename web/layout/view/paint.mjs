@@ -1,10 +1,10 @@
-import { paintOrder } from "./model.mjs";
+import { paintOrder } from "../model/boxes.mjs";
 import { paintBox } from "./paint_box.mjs";
 import { paintBadge, paintGuides, paintHandles, paintMarquee } from "./paint_marks.mjs";
 
 /**
  * Painting a scene. Coordinates are the stage's CSS pixels; the frame is where the picture lies on the stage.
- * @typedef {import("./model.mjs").Box} Box
+ * @typedef {import("../model/boxes.mjs").Box} Box
  * @typedef {import("./theme.mjs").Theme} Theme
  * @typedef {import("./pictures.mjs").Picture} Picture
  * @typedef {{x: number, y: number, w: number, h: number}} Frame
@@ -13,9 +13,9 @@ import { paintBadge, paintGuides, paintHandles, paintMarquee } from "./paint_mar
  *   boxes: readonly Box[], selected: readonly number[], hover: number, movable: readonly number[],
  *   titles: string[], colours: string[], pictures: (Picture | null)[], masks: (Picture | null)[],
  *   unassigned: (k: number) => boolean,
- *   guides: import("./snapping.mjs").Guide[], marquee: import("./geometry.mjs").Rect | null,
- *   active: import("./geometry.mjs").Rect | null, background: Picture | null,
- *   options: import("./settings.mjs").Options, theme: Theme, readOnly: boolean, focused: boolean, hint: string,
+ *   guides: import("../model/snapping.mjs").Guide[], marquee: import("../model/geometry.mjs").Rect | null,
+ *   active: import("../model/geometry.mjs").Rect | null, background: Picture | null,
+ *   options: import("../host/settings.mjs").Options, theme: Theme, readOnly: boolean, focused: boolean, hint: string,
  * }} Scene
  */
 

@@ -1,13 +1,13 @@
 import { element } from "./elements.mjs";
-import { boundingBoxText, importLayout, readableText } from "./format.mjs";
-import { toast } from "./host.mjs";
-import { t } from "./i18n.mjs";
-import { relaid, append, displaced } from "./model.mjs";
+import { boundingBoxText, importLayout, readableText } from "../model/format.mjs";
+import { toast } from "../host/frontend.mjs";
+import { t } from "../host/texts.mjs";
+import { relaid, append, displaced } from "../model/boxes.mjs";
 
 /**
  * The window for taking a layout out as text and bringing one in.
- * @typedef {import("./widget.mjs").LayoutCanvas} LayoutCanvas
- * @typedef {import("./format.mjs").AxisOrder} AxisOrder
+ * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
+ * @typedef {import("../model/format.mjs").AxisOrder} AxisOrder
  */
 
 /** @param {LayoutCanvas} ui */

@@ -1,13 +1,13 @@
-import { ACTIONS, isOn } from "./actions.mjs";
+import { ACTIONS, isOn } from "../input/actions.mjs";
 import { element, icon } from "./elements.mjs";
-import { t } from "./i18n.mjs";
-import { patch } from "./model.mjs";
-import { swatches } from "./palette.mjs";
-import { setOption } from "./settings.mjs";
+import { t } from "../host/texts.mjs";
+import { patch } from "../model/boxes.mjs";
+import { swatches } from "../view/palette.mjs";
+import { setOption } from "../host/settings.mjs";
 
 /**
  * Menus of actions, over everything, at a place of the screen. One is open at a time.
- * @typedef {import("./widget.mjs").LayoutCanvas} LayoutCanvas
+ * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
  */
 
 /** @type {(() => void) | null} */

@@ -1,11 +1,11 @@
-import { ACTIONS, isOn, MENUS } from "./actions.mjs";
+import { ACTIONS, isOn, MENUS } from "../input/actions.mjs";
 import { element, icon } from "./elements.mjs";
-import { t } from "./i18n.mjs";
+import { t } from "../host/texts.mjs";
 import { openBackgroundMenu, openMenu } from "./menu.mjs";
 
 /**
  * The row of buttons over the canvas.
- * @typedef {import("./widget.mjs").LayoutCanvas} LayoutCanvas
+ * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
  */
 
 /** @param {LayoutCanvas} ui @returns {{element: HTMLElement, update: () => void}} */

@@ -1,10 +1,10 @@
-import { boxOf } from "./model.mjs";
+import { boxOf } from "./boxes.mjs";
 import { heightOf, widthOf } from "./geometry.mjs";
 
 /**
  * Texts of layouts: the saved value, what can be imported, what can be exported.
  * @typedef {import("./geometry.mjs").Rect} Rect
- * @typedef {import("./model.mjs").Box} Box
+ * @typedef {import("./boxes.mjs").Box} Box
  * @typedef {{width: number, height: number}} Size
  * @typedef {"auto"|"x0y0x1y1"|"xywh"|"y0x0y1x1_1000"} AxisOrder
  */

@@ -1,14 +1,14 @@
-import { ACTIONS } from "./actions.mjs";
+import { ACTIONS } from "../input/actions.mjs";
 import { element } from "./elements.mjs";
-import { inPixels } from "./format.mjs";
-import { boundsOf, heightOf, round4, widthOf } from "./geometry.mjs";
-import { t } from "./i18n.mjs";
+import { inPixels } from "../model/format.mjs";
+import { boundsOf, heightOf, round4, widthOf } from "../model/geometry.mjs";
+import { t } from "../host/texts.mjs";
 import { addBoxesUpTo } from "./list.mjs";
-import { setField } from "./model.mjs";
+import { setField } from "../model/boxes.mjs";
 
 /**
  * The line under the canvas: the selected box in numbers, or how boxes and subjects stand.
- * @typedef {import("./widget.mjs").LayoutCanvas} LayoutCanvas
+ * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
  * @typedef {"x"|"y"|"w"|"h"} Field
  */
 
@@ -64,7 +64,7 @@ function chosen({ editor }) {
   return { state, selected: boundsOf(state.selected.map((k) => state.boxes[k])) };
 }
 
-/** @param {LayoutCanvas} ui @param {import("./geometry.mjs").Rect} rect @param {Field} field */
+/** @param {LayoutCanvas} ui @param {import("../model/geometry.mjs").Rect} rect @param {Field} field */
 function shownValue(ui, rect, field) {
   if (ui.session.pixels) return inPixels(rect, ui.editor.size)[field];
   return round4({ x: rect.x0, y: rect.y0, w: widthOf(rect), h: heightOf(rect) }[field]);

@@ -1,5 +1,5 @@
-import { boundsOf, HANDLES, handlePoint } from "./geometry.mjs";
-import { inPixels } from "./format.mjs";
+import { boundsOf, HANDLES, handlePoint } from "../model/geometry.mjs";
+import { inPixels } from "../model/format.mjs";
 
 /**
  * What lies over the boxes while editing: handles, guides, the lasso, the size.

@@ -1,11 +1,11 @@
-import { importLayout, layoutText } from "./format.mjs";
-import { append, displaced, removeSelected, selectedBoxes } from "./model.mjs";
+import { importLayout, layoutText } from "../model/format.mjs";
+import { append, displaced, removeSelected, selectedBoxes } from "../model/boxes.mjs";
 
 /**
  * Copying boxes between layouts, through the system's clipboard as text of the saved form. The page listens for the
  *   same
  * events to copy nodes, so these are caught on their way down, but only while a canvas has the focus.
- * @typedef {import("./widget.mjs").LayoutCanvas} LayoutCanvas
+ * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
  */
 
 /** @type {Map<Element, LayoutCanvas>} */

@@ -1,9 +1,9 @@
 import { actionForKey } from "./actions.mjs";
-import { nudge, selectAll, stretch } from "./model.mjs";
+import { nudge, selectAll, stretch } from "../model/boxes.mjs";
 
 /**
  * Keys on the focused canvas. Arrow keys show a draft while they are held and make one step of it when they are let go.
- * @typedef {import("./widget.mjs").LayoutCanvas} LayoutCanvas
+ * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
  */
 
 /** @type {Record<string, [number, number]>} */

@@ -13,7 +13,7 @@ import {
   heightOf,
   clamp,
 } from "./geometry.mjs";
-import { append, boxOf, change, duplicateSelected, movable, select } from "./model.mjs";
+import { append, boxOf, change, duplicateSelected, movable, select } from "./boxes.mjs";
 import { guidesFor, snapPoint, snapShift } from "./snapping.mjs";
 
 /**
@@ -22,7 +22,7 @@ import { guidesFor, snapPoint, snapShift } from "./snapping.mjs";
  * @typedef {import("./geometry.mjs").Rect} Rect
  * @typedef {import("./geometry.mjs").Point} Point
  * @typedef {import("./geometry.mjs").Handle} Handle
- * @typedef {import("./model.mjs").State} State
+ * @typedef {import("./boxes.mjs").State} State
  * @typedef {import("./snapping.mjs").Guide} Guide
  * @typedef {import("./snapping.mjs").Lines} Lines
  * @typedef {{shift: boolean, alt: boolean, ctrl: boolean}} Modifiers

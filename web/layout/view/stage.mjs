@@ -1,10 +1,10 @@
-import { letterbox } from "./geometry.mjs";
+import { letterbox } from "../model/geometry.mjs";
 import { paint } from "./paint.mjs";
 import { onTheme, readTheme } from "./theme.mjs";
 
 /**
  * The canvas element: its pixels, where the frame lies on it, and when it is painted.
- * @typedef {import("./geometry.mjs").Point} Point
+ * @typedef {import("../model/geometry.mjs").Point} Point
  */
 
 const MARGIN = 12;

@@ -1,4 +1,4 @@
-import { api, readSetting } from "./host.mjs";
+import { api, readSetting } from "./frontend.mjs";
 
 /** @type {any} */
 let texts = {};

@@ -1,12 +1,12 @@
 import { element, icon } from "./elements.mjs";
-import { t } from "./i18n.mjs";
-import { append, boxOf, freePlace, patch, reorder, select, toggle } from "./model.mjs";
-import { colourOf } from "./palette.mjs";
+import { t } from "../host/texts.mjs";
+import { append, boxOf, freePlace, patch, reorder, select, toggle } from "../model/boxes.mjs";
+import { colourOf } from "../view/palette.mjs";
 
 /**
  * The list of boxes in the order of subjects: it selects, reorders, renames, locks and removes, and shows subjects
  *   without a box.
- * @typedef {import("./widget.mjs").LayoutCanvas} LayoutCanvas
+ * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
  */
 
 const ROW_HEIGHT = 30;

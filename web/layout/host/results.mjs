@@ -1,11 +1,7 @@
 import { allNodes } from "./graph.mjs";
-import { api, fileUrl, rootGraph } from "./host.mjs";
-import { pictureAt } from "./pictures.mjs";
+import { api, fileUrl, rootGraph } from "./frontend.mjs";
 
-/**
- * Pictures for under the boxes that do not come over a link: the last result and what is being sampled.
- * @typedef {import("./pictures.mjs").Picture} Picture
- */
+/** Pictures of the run for under the boxes: the last result and what is being sampled. */
 
 /** @type {string | null} */
 let lastResult = null;
@@ -25,13 +21,11 @@ export function onBackground(callback) {
   return () => void listeners.delete(callback);
 }
 
-/** @param {"linked"|"result"|"preview"|"off"|string} source @param {string | null} linked @returns {Picture | null} */
-export function backgroundPicture(source, linked) {
-  if (source === "linked") return pictureAt(linked);
-  if (source === "result") return pictureAt(lastResult);
-  if (source === "preview") return preview ?? pictureAt(lastResult);
-  return null;
-}
+/** The address of the last picture that a run showed. */
+export const resultUrl = () => lastResult;
+
+/** The picture of the step that is being sampled; null between runs. */
+export const samplingPreview = () => preview;
 
 const announce = () => listeners.forEach((callback) => callback());
 

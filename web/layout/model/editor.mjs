@@ -1,20 +1,20 @@
 import { finished } from "./gestures.mjs";
 import { layoutText, parseLayout } from "./format.mjs";
-import { boxesAt, EMPTY, movable, select } from "./model.mjs";
+import { boxesAt, EMPTY, movable, select } from "./boxes.mjs";
 import { snapLines } from "./snapping.mjs";
 import { DIRECTION, handlePoint, boundsOf, contains } from "./geometry.mjs";
 
 /**
  * The layout being edited: its state, the draft of the gesture under way, and what surrounds it. No DOM.
  * The value that a run or a save can see is `text`; it changes once per finished gesture, never during one.
- * @typedef {import("./model.mjs").Box} Box
- * @typedef {import("./model.mjs").State} State
+ * @typedef {import("./boxes.mjs").Box} Box
+ * @typedef {import("./boxes.mjs").State} State
  * @typedef {import("./geometry.mjs").Point} Point
  * @typedef {import("./geometry.mjs").Handle} Handle
  * @typedef {import("./gestures.mjs").Draft} Draft
  * @typedef {import("./gestures.mjs").Gesture} Gesture
  * @typedef {import("./gestures.mjs").Modifiers} Modifiers
- * @typedef {import("./settings.mjs").Options} Options
+ * @typedef {import("../host/settings.mjs").Options} Options
  * @typedef {{phrase: string, weight: number, picture: string | null, id: string}} Subject
  */
 

@@ -1,4 +1,4 @@
-import { readSetting, writeSetting } from "./host.mjs";
+import { readSetting, writeSetting } from "./frontend.mjs";
 
 /** The canvas's options: what they are by default and where the settings page keeps them. */
 

@@ -1,9 +1,9 @@
 import { boundsOf, centreOf, heightOf, settled, shifted, widthOf } from "./geometry.mjs";
-import { change, movable } from "./model.mjs";
+import { change, movable } from "./boxes.mjs";
 
 /**
  * Aligning and spacing of the selected boxes: among each other, or to the picture if only one is selected.
- * @typedef {import("./model.mjs").State} State
+ * @typedef {import("./boxes.mjs").State} State
  * @typedef {"left"|"centre"|"right"|"top"|"middle"|"bottom"} Edge
  */
 

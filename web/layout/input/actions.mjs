@@ -1,6 +1,5 @@
-import { align, distribute, matchSize } from "./arrange.mjs";
+import { align, distribute, matchSize } from "../model/arrange.mjs";
 import { copyOut, cut, paste } from "./clipboard.mjs";
-import { openTransfer } from "./dialog.mjs";
 import {
   append,
   boxOf,
@@ -12,15 +11,13 @@ import {
   removeSelected,
   reorderSelected,
   selectAll,
-} from "./model.mjs";
-import { PRESETS, spread } from "./presets.mjs";
-import { setOption } from "./settings.mjs";
-import { toast } from "./host.mjs";
-import { t } from "./i18n.mjs";
+} from "../model/boxes.mjs";
+import { PRESETS, spread } from "../model/presets.mjs";
+import { setOption } from "../host/settings.mjs";
 
 /**
  * Everything a user can do to a layout, once: toolbar, menus, keys and commands all take it from here.
- * @typedef {import("./widget.mjs").LayoutCanvas} LayoutCanvas
+ * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
  * @typedef {{name: string, key?: string, when: (ui: LayoutCanvas) => boolean, run: (ui: LayoutCanvas) => void}} Action
  *   `name`: its text is `action.<name>`; `key`: as shown in menus, "Ctrl+Shift+K"
  */
@@ -34,7 +31,7 @@ const selectedAny = (ui) => editable(ui) && ui.editor.state.selected.length > 0;
 const always = () => true;
 
 /**
- * @param {(state: import("./model.mjs").State) => import("./model.mjs").State} change
+ * @param {(state: import("../model/boxes.mjs").State) => import("../model/boxes.mjs").State} change
  * @returns {(ui: LayoutCanvas) => void}
  */
 const changing = (change) => (ui) => ui.editor.apply(change(ui.editor.state));
@@ -86,8 +83,8 @@ const LIST = [
   { name: "thirds", key: "T", when: always, run: (ui) => setOption("thirds", !ui.editor.options().thirds) },
   { name: "list", key: "B", when: always, run: (ui) => ui.toggleList() },
   { name: "full", key: "F", when: always, run: (ui) => ui.toggleFull() },
-  { name: "transfer", key: "J", when: always, run: openTransfer },
-  { name: "keys", key: "?", when: always, run: showKeys },
+  { name: "transfer", key: "J", when: always, run: (ui) => ui.openTransfer() },
+  { name: "keys", key: "?", when: always, run: (ui) => ui.showKeys() },
 ];
 
 export const ACTIONS = /** @type {Record<string, Action>} */ (
@@ -174,8 +171,4 @@ function toggleLock({ editor }) {
 function spreadSubjects({ editor }) {
   const count = editor.subjects?.length || editor.state.boxes.length || 2;
   editor.apply(relaid(editor.state, spread(count, editor.aspect)));
-}
-
-function showKeys() {
-  toast("info", t("keys.title"), t("keys.text"));
 }

@@ -1,11 +1,11 @@
-import { drawing, lassoing, moving, resizing } from "./gestures.mjs";
-import { app, usesVueNodes } from "./host.mjs";
-import { select, selectNextAt, toggle } from "./model.mjs";
+import { drawing, lassoing, moving, resizing } from "../model/gestures.mjs";
+import { app, usesVueNodes } from "../host/frontend.mjs";
+import { select, selectNextAt, toggle } from "../model/boxes.mjs";
 
 /**
  * Mouse, pen and touch on the canvas become gestures of the editor.
- * @typedef {import("./widget.mjs").LayoutCanvas} LayoutCanvas
- * @typedef {import("./gestures.mjs").Modifiers} Modifiers
+ * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
+ * @typedef {import("../model/gestures.mjs").Modifiers} Modifiers
  */
 
 const DRAG_STARTS_AT = 4;

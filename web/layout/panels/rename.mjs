@@ -1,10 +1,10 @@
 import { element } from "./elements.mjs";
-import { t } from "./i18n.mjs";
-import { patch } from "./model.mjs";
+import { t } from "../host/texts.mjs";
+import { patch } from "../model/boxes.mjs";
 
 /**
  * A text field over a box's tag. It is a real input, so undo inside it is the text's own.
- * @param {import("./widget.mjs").LayoutCanvas} ui @param {number} k
+ * @param {import("../widget.mjs").LayoutCanvas} ui @param {number} k
  */
 export function openRename(ui, k) {
   const { editor, stage } = ui;
