@@ -31,16 +31,23 @@ class MSDiffusionEncode(io.ComfyNode):
                     tooltip="The image encoder the adapter was trained with: CLIP ViT-bigG/14, 1664 wide.",
                 ),
                 io.Clip.Input("clip", tooltip="The SDXL checkpoint's CLIP. Its CLIP-L encodes the phrases."),
-                LayoutType.Input("layout", tooltip="From MS-Diffusion Layout. The k-th subject takes the k-th box."),
+                LayoutType.Input(
+                    "layout", tooltip="From MS-Diffusion Layout. The k-th socket's subject takes the k-th box."
+                ),
                 io.Autogrow.Input(
                     "subjects",
                     template=io.Autogrow.TemplatePrefix(
-                        Subject.Input("subject", tooltip="From MS-Diffusion Subject. A free socket follows the last."),
+                        # Not required: a muted subject leaves its socket empty, and the others still run.
+                        Subject.Input(
+                            "subject",
+                            optional=True,
+                            tooltip="From MS-Diffusion Subject. A free socket follows the last.",
+                        ),
                         prefix="subject",
                         min=1,
                         max=MAX_SUBJECTS,
                     ),
-                    tooltip="The subjects, in the order of the boxes.",
+                    tooltip="The subjects, in the order of the boxes. An empty socket keeps its box.",
                 ),
                 io.Boolean.Input(
                     "grounding",
@@ -58,8 +65,9 @@ class MSDiffusionEncode(io.ComfyNode):
         clip_vision: Any,
         clip: Any,
         layout: Layout,
-        subjects: io.Autogrow.Type,
         grounding: bool,
+        subjects: io.Autogrow.Type | None = None,
     ) -> io.NodeOutput:
-        in_order = [subjects[f"subject{index}"] for index in range(MAX_SUBJECTS) if f"subject{index}" in subjects]
-        return io.NodeOutput(encode_subjects(adapter, clip_vision, clip, layout, in_order, grounding))
+        linked = subjects or {}
+        by_socket = {k: linked[f"subject{k}"] for k in range(MAX_SUBJECTS) if linked.get(f"subject{k}") is not None}
+        return io.NodeOutput(encode_subjects(adapter, clip_vision, clip, layout, by_socket, grounding))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -22,25 +22,31 @@ PHRASE_ENCODER = "clip_l"
 
 
 def encode_subjects(
-    adapter: ManagedAdapter, clip_vision: Any, clip: Any, layout: Layout, subjects: Sequence[Subject], grounding: bool
+    adapter: ManagedAdapter,
+    clip_vision: Any,
+    clip: Any,
+    layout: Layout,
+    subjects: Mapping[int, Subject],
+    grounding: bool,
 ) -> SubjectEmbeds:
-    """Turn subjects into tokens, the k-th with the k-th region of the layout.
+    """Turn subjects into tokens, the one at k with the k-th region of the layout.
 
     Args:
         adapter: the loaded adapter.
         clip_vision: CLIP_VISION, of the adapter's feature width.
         clip: CLIP with a CLIP-L text encoder.
-        layout: regions, at least as many as subjects; the rest are unused.
-        subjects: one or more.
+        layout: regions, one for each subject; the rest are unused.
+        subjects: one or more, by socket. A socket left out keeps its region: the others do not move up.
         grounding: whether phrase and box start the resampler's queries (SPEC 3).
 
     Raises:
-        ValueError: no subject, more subjects than boxes, a wrong CLIP vision model, or a CLIP without CLIP-L.
+        ValueError: no subject, a subject without a box, a wrong CLIP vision model, or a CLIP without CLIP-L.
     """
     check_counts(layout, subjects)
     check_encoder(adapter, clip_vision)
     encoded = []
-    for subject, region in zip(subjects, layout.regions, strict=False):
+    for socket, subject in sorted(subjects.items()):
+        region = layout.regions[socket]
         features = image_features(clip_vision, subject.views)
         views = features.shape[0]
         phrase = phrase_embedding(clip, subject.phrase).expand(views, -1)
@@ -52,21 +58,20 @@ def encode_subjects(
     return SubjectEmbeds(tuple(encoded), adapter, frame=(layout.width, layout.height))
 
 
-def check_counts(layout: Layout, subjects: Sequence[Subject]) -> None:
+def check_counts(layout: Layout, subjects: Mapping[int, Subject]) -> None:
     """Raise a ValueError unless every subject has a region."""
     if not subjects:
         raise ValueError("There are 0 subjects but 1 or more are needed: link an MS-Diffusion Subject.")
-    if len(subjects) > len(layout.regions):
-        without = subjects[len(layout.regions)]
+    boxes = len(layout.regions)
+    without = min((socket for socket in subjects if socket >= boxes), default=None)
+    if without is not None:
         raise ValueError(
-            f"There are {len(subjects)} subjects but {len(layout.regions)} boxes, so {without.phrase!r} has no box: "
-            "draw one for it in MS-Diffusion Layout."
+            f"Subject {without + 1}, {subjects[without].phrase!r}, takes box {without + 1} but there are {boxes} "
+            "boxes: draw one for it in MS-Diffusion Layout."
         )
-    if len(layout.regions) > len(subjects):
-        logger.info(
-            "%d subjects use the first %d of %d boxes; the rest are unused.",
-            len(subjects), len(subjects), len(layout.regions),
-        )
+    unused = [str(number + 1) for number in range(boxes) if number not in subjects]
+    if unused:
+        logger.info("Without a subject, and so unused, of %d boxes: %s.", boxes, ", ".join(unused))
 
 
 def check_encoder(adapter: ManagedAdapter, clip_vision: Any) -> None:

@@ -55,7 +55,7 @@ class Studio:
             "adapter": self.demo.adapter, "clip_vision": self.demo.clip_vision, "clip": self.demo.clip,
             "layout": layout or self.layout(boxes), "grounding": True, **inputs,
         }
-        named = {f"subject{index}": subject for index, subject in enumerate(subjects)}
+        named = {f"subject{index}": subject for index, subject in enumerate(subjects) if subject is not None}
         return self.host.call("MSDiffusionEncode", subjects=named, **inputs)[0]
 
     def apply(self, embeds=None, model=None, **inputs):

@@ -17,13 +17,15 @@ def message_of(call, *args, **kwargs) -> str:
     return message
 
 
-def test_more_subjects_than_boxes_names_both_counts_and_who_has_none(studio):
+def test_a_subject_without_a_box_is_named_with_its_number_and_the_count_of_boxes(studio):
     message = message_of(studio.encode, (LEFT, RIGHT), studio.subjects(3))
-    assert "3 subjects but 2 boxes, so 'cat' has no box" in message
+    assert "Subject 3, 'cat', takes box 3 but there are 2 boxes" in message
+    message = message_of(studio.encode, (LEFT, RIGHT), [None, None, studio.subject("cat")])
+    assert "Subject 3, 'cat', takes box 3 but there are 2 boxes" in message
 
 
 def test_no_boxes_at_all_is_refused(studio):
-    assert "1 subjects but 0 boxes" in message_of(studio.encode, (), studio.subjects(1))
+    assert "takes box 1 but there are 0 boxes" in message_of(studio.encode, (), studio.subjects(1))
 
 
 def test_more_boxes_than_subjects_is_said_once_in_the_log(studio, caplog):
@@ -31,7 +33,7 @@ def test_more_boxes_than_subjects_is_said_once_in_the_log(studio, caplog):
         embeds = studio.encode((LEFT, RIGHT), studio.subjects(1))
     assert len(embeds.subjects) == 1
     said = [record.getMessage() for record in caplog.records if record.name == "MS-Diffusion"]
-    assert said == ["1 subjects use the first 1 of 2 boxes; the rest are unused."]
+    assert said == ["Without a subject, and so unused, of 2 boxes: 2."]
 
 
 def test_no_subject_is_refused(studio):

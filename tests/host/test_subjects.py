@@ -177,6 +177,27 @@ def test_a_detectors_box_that_is_no_number_is_refused(host):
         host.call("MSDiffusionLayout", width=64, height=64, bounding_boxes=boxes)
 
 
+def test_a_muted_subject_leaves_the_others_in_their_boxes(studio):
+    middle = (0.25, 0.25, 0.75, 0.75)
+    three = studio.subjects(3)
+    for silent in range(3):
+        acting = [None if k == silent else subject for k, subject in enumerate(three)]
+        embeds = studio.encode((LEFT, middle, RIGHT), acting)
+        found = {subject.phrase: subject.region.box.edges for subject in embeds.subjects}
+        boxes = dict(zip(("dog", "red backpack", "cat"), (LEFT, middle, RIGHT), strict=True))
+        assert found == {phrase: edges for k, (phrase, edges) in enumerate(boxes.items()) if k != silent}
+
+
+def test_a_real_run_without_the_first_subject_still_makes_its_picture(comfy_server):
+    """Muting a subject takes its link out of the prompt, and nothing else."""
+    graph = json.loads((API_EXAMPLES / "two_subjects.api.json").read_text("utf-8"))
+    encode = next(node for node in graph.values() if node["class_type"] == "MSDiffusionEncode")
+    sampler = next(node for node in graph.values() if node["class_type"] == "KSampler")
+    sampler["inputs"]["steps"] = 1
+    del encode["inputs"]["subjects.subject0"]
+    assert len(comfy_server.images(comfy_server.run(graph))) == 1
+
+
 def test_embeds_keep_the_size_of_the_layouts_frame(host, studio):
     embeds = studio.encode(layout=studio.layout((LEFT, RIGHT), width=320, height=192))
     assert embeds.frame == (320, 192)

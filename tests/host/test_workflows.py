@@ -109,7 +109,7 @@ def fields(schema: dict) -> list[tuple[str, str, dict]]:
             type, options = (*schema["input"][kind][name], {})[:2]
             if type == "COMFY_AUTOGROW_V3":
                 template = options["template"]
-                ((type, *_),) = template["input"]["required"].values()
+                ((type, *_),) = (declared for group in template["input"].values() for declared in group.values())
                 name = f"{name}.{template['prefix']}"
             found.append((name, "COMBO" if isinstance(type, list) else type, options))
     return found
@@ -415,9 +415,9 @@ REFUSED = {
     "a box in pixels": ("MSDiffusionLayout", "boxes", '{"boxes":[[0,0,512,1]]}', ["Box 1", "512", "divide pixels"]),
     "a NaN edge": ("MSDiffusionLayout", "boxes", '{"boxes":[[0,0,NaN,1]]}', ["Box 1", "nan"]),
     "fewer boxes than subjects": (
-        "MSDiffusionLayout", "boxes", f'{{"boxes":[{BOX}]}}', ["2 subjects", "1 boxes", "'robot' has no box"],
+        "MSDiffusionLayout", "boxes", f'{{"boxes":[{BOX}]}}', ["Subject 2, 'robot', takes box 2", "there are 1 boxes"],
     ),
-    "no box at all": ("MSDiffusionLayout", "boxes", "", ["2 subjects", "0 boxes", "'cat' has no box"]),
+    "no box at all": ("MSDiffusionLayout", "boxes", "", ["Subject 1", "there are 0 boxes", "'cat', takes box 1"]),
     "an empty phrase": ("MSDiffusionSubject", "phrase", " ", ["The phrase is ''", "must name the subject"]),
     "a window of no length": (
         "MSDiffusionApply", "start_percent", 1.0, ["start_percent is 1", "end_percent is 1", "before"],
