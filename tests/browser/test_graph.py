@@ -14,6 +14,7 @@ SUBJECTS = """
         loader.widgets[0].value = k ? 'green.png' : 'red.png';
         const subject = add('MSDiffusionSubject', 60, 90 + 400 * k);
         subject.widgets.find((one) => one.name === 'phrase').value = phrase;
+        subject.widgets.find((one) => one.name === 'weight').value = 1;
         link(loader, 0, subject, 'image');
         link(subject, 0, encode, `subjects.subject${k}`);
     });
@@ -143,7 +144,37 @@ def test_a_layout_inside_a_subgraph_finds_subjects_outside(layout):
     assert found == [["a red cup", "a green hat"], 1]
 
 
-def test_bypassed_and_muted_subjects_do_not_count_and_bypassed_image_nodes_let_through(layout):
+def test_muted_and_bypassed_subjects_keep_their_boxes_as_in_a_run(layout):
+    layout.fresh(SUBJECTS)
+    layout.set_boxes((0, 0, 0.5, 1), (0.5, 0, 1, 1))
+    assert [one["part"] for one in subjects(layout)] == ["acting", "acting"]
+    for mode, part in ((2, "muted"), (4, "bypassed")):
+        layout.page.evaluate(f"() => {{ {FIND} find('MSDiffusionSubject')[0].mode = {mode} }}")
+        assert [(one["phrase"], one["part"]) for one in subjects(layout)] == [
+            ("a red cup", part),
+            ("a green hat", "acting"),
+        ]
+        assert layout.layout("[ui.tagOf(0), ui.tagOf(1)]") == [f"1 a red cup ({part})", "2 a green hat"]
+        # What a run is asked for: the second socket, and nothing in the first.
+        sent = layout.page.evaluate("app.graphToPrompt().then(({ output }) => Object.values(output))")
+        encode = next(node["inputs"] for node in sent if node["class_type"] == "MSDiffusionEncode")
+        assert [name for name in encode if name.startswith("subjects.")] == ["subjects.subject1"]
+        layout.pause()
+        assert layout.find(".msd-muted").all_inner_texts() == [part]
+        assert words(layout) == "1 subjects act, 1 muted"
+    layout.page.evaluate(f"() => {{ {FIND} find('MSDiffusionSubject')[1].mode = 2 }}")
+    assert [one["part"] for one in subjects(layout)] == ["bypassed", "muted"]
+
+
+def test_a_subject_whose_photo_is_muted_is_said_to_be_refused(layout):
+    layout.fresh(SUBJECTS)
+    layout.set_boxes((0, 0, 0.5, 1), (0.5, 0, 1, 1))
+    layout.page.evaluate(f"() => {{ {FIND} find('LoadImage')[1].mode = 2 }}")
+    assert [one["part"] for one in subjects(layout)] == ["acting", "no_photo"]
+    assert words(layout) == "Subject 2 has no photo: a run would be refused"
+
+
+def test_bypassed_image_nodes_let_the_photo_through(layout):
     layout.fresh(
         SUBJECTS
         + """
@@ -155,10 +186,6 @@ def test_bypassed_and_muted_subjects_do_not_count_and_bypassed_image_nodes_let_t
     """
     )
     assert "green.png" in subjects(layout)[1]["picture"]
-    layout.page.evaluate(f"() => {{ {FIND} find('MSDiffusionSubject')[0].mode = 4 }}")
-    assert phrases(layout) == ["a green hat"]
-    layout.page.evaluate(f"() => {{ {FIND} find('MSDiffusionSubject')[1].mode = 2 }}")
-    assert phrases(layout) == []
 
 
 def test_a_phrase_edited_elsewhere_shows_without_an_event(layout):

@@ -15,6 +15,7 @@ import { listenToKeyboard } from "./input/keyboard.mjs";
 import { makeList } from "./panels/list.mjs";
 import { closeMenu, openMenu } from "./panels/menu.mjs";
 import { boxOf, movable, select } from "./model/boxes.mjs";
+import { isSilent, isSpare } from "./model/subjects.mjs";
 import { colourOf, lightness, rgbOf } from "./view/palette.mjs";
 import { onPicture, pictureAt, tintedMask } from "./view/pictures.mjs";
 import { listenToPointer } from "./input/pointer.mjs";
@@ -236,9 +237,10 @@ export class LayoutCanvas {
     captureUndo();
   }
 
-  /** What the k-th box is called: its own name, else its subject's phrase. @param {number} k */
+  /** What the k-th box is called: its own name and its subject's phrase. @param {number} k */
   titleOf(k) {
-    return this.editor.shown.boxes[k]?.label || this.editor.subjects?.[k]?.phrase || "";
+    const names = [this.editor.shown.boxes[k]?.label, this.editor.subjects?.[k]?.phrase].filter(Boolean);
+    return [...new Set(names)].join(" · ");
   }
 
   /** @returns {ReturnType<ConstructorParameters<typeof Stage>[1]>} */
@@ -261,7 +263,8 @@ export class LayoutCanvas {
       masks: boxes.map((_, k) =>
         masks[k] ? tintedMask(fileUrl(/** @type {FileRecord} */ (masks[k])), colours[k]) : null,
       ),
-      unassigned: (k) => subjects !== null && k >= subjects.length,
+      unassigned: (k) => isSpare(subjects, k),
+      silent: (k) => isSilent(subjects?.[k]),
       guides: editor.draft?.guides ?? [],
       marquee: editor.draft?.marquee ?? null,
       active: editor.draft?.active ?? null,
@@ -276,7 +279,9 @@ export class LayoutCanvas {
   tagOf(k) {
     const weight = this.editor.subjects?.[k]?.weight ?? 1;
     const title = this.titleOf(k);
-    return `${k + 1}${title ? ` ${title}` : ""}${weight === 1 ? "" : ` ×${Math.round(weight * 100) / 100}`}`;
+    const part = this.editor.subjects?.[k]?.part ?? "acting";
+    const word = part === "acting" || part === "empty" ? "" : ` (${t(`subject.${part}`)})`;
+    return `${k + 1}${title ? ` ${title}` : ""}${weight === 1 ? "" : ` ×${Math.round(weight * 100) / 100}`}${word}`;
   }
 
   /** @param {number} k */

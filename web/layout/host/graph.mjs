@@ -1,18 +1,22 @@
+import { NOBODY } from "../model/subjects.mjs";
+
 /**
  * Walking the graph upstream: where a value comes from, and which subjects a layout's encoder is fed with.
  * Nothing here touches the page; `Reader` brings in what only the host knows.
  * @typedef {any} Node
  * @typedef {{node: Node, slot: number}} Origin
- * @typedef {import("../model/editor.mjs").Subject} Subject
+ * @typedef {import("../model/subjects.mjs").Subject} Subject
  * @typedef {{
  *   root: any,
  *   linkAt: (node: Node, slot: number) => any,
  *   fileUrl: (record: {filename: string, subfolder?: string, type?: string}) => string,
  *   outputsOf: (node: Node) => any,
- * }} Reader
+ *   evenSilent?: boolean,
+ * }} Reader `evenSilent`: walk through muted nodes and stop at bypassed ones, as if they acted
  */
 
 const DEEPEST = 60;
+const SUBJECT = "MSDiffusionSubject";
 const MUTED = 2;
 const BYPASSED = 4;
 
@@ -77,8 +81,8 @@ function originsOfLink(reader, graph, link, entered, depth) {
  * @returns {Origin[]}
  */
 function resolved(reader, node, slot, entered, depth) {
-  if (!node || node.mode === MUTED || depth > DEEPEST) return [];
-  if (node.mode === BYPASSED) {
+  if (!node || (node.mode === MUTED && !reader.evenSilent) || depth > DEEPEST) return [];
+  if (node.mode === BYPASSED && !reader.evenSilent) {
     const type = node.outputs?.[slot]?.type;
     const same = (node.inputs ?? []).findIndex(
       (/** @type {any} */ input, /** @type {number} */ k) => input.type === type && reader.linkAt(node, k),
@@ -115,34 +119,88 @@ export const fedBy = (reader, source, type, input) =>
   );
 
 /**
- * Subjects in the order of their boxes, of the encoder that has most of them; null where no encoder is fed by the
- *   layout.
+ * The encoder that a layout feeds; of several, the one with most subjects.
+ * @param {Reader} reader @param {Node} layoutNode @returns {Node | null}
+ */
+export function encoderOf(reader, layoutNode) {
+  const encoders = fedBy(reader, layoutNode, "MSDiffusionEncode", "layout");
+  if (!encoders.length) return null;
+  const count = (/** @type {Node} */ encoder) => subjectNodes(reader, encoder).filter(Boolean).length;
+  return encoders.reduce((most, one) => (count(one) > count(most) ? one : most));
+}
+
+/**
+ * The nodes whose subjects an encoder's sockets bring, muted and bypassed ones too; null for a socket without one.
+ * @param {Reader} reader @param {Node} encoder @returns {(Node | null)[]}
+ */
+export function subjectNodes(reader, encoder) {
+  /** @type {(Node | null)[]} */
+  const nodes = [];
+  for (const [slot, input] of (encoder.inputs ?? []).entries()) {
+    const number = /^subjects\.subject(\d+)$/.exec(input.name ?? "")?.[1];
+    const origin = number === undefined ? null : origins({ ...reader, evenSilent: true }, encoder, slot)[0];
+    if (origin) nodes[Number(number)] = origin.node;
+  }
+  return Array.from(nodes, (node) => node ?? null);
+}
+
+/**
+ * Subjects that wait for an encoder: those of a layout's graph that feed nothing yet, while no other layout there could
+ *   mean them.
+ * @param {Reader} reader @param {Node} layoutNode @returns {Node[]}
+ */
+export function waitingSubjects(reader, layoutNode) {
+  const nodes = layoutNode.graph?.nodes ?? layoutNode.graph?._nodes ?? [];
+  const others = nodes.some(
+    (/** @type {Node} */ node) => node !== layoutNode && node.type === layoutNode.type && !encoderOf(reader, node),
+  );
+  if (others) return [];
+  return nodes
+    .filter((/** @type {Node} */ node) => node.type === SUBJECT && !isFeeding(node))
+    .sort((/** @type {Node} */ a, /** @type {Node} */ b) => Number(a.id) - Number(b.id));
+}
+
+/** @param {Node} node */
+const isFeeding = (node) =>
+  node.isOutputConnected ? node.isOutputConnected(0) : Boolean(node.outputs?.[0]?.links?.length);
+
+/**
+ * The nodes of the subjects that a layout's boxes belong to, in their order, whether an encoder takes them or they wait
+ *   for one.
+ * @param {Reader} reader @param {Node} layoutNode @returns {{encoder: Node | null, nodes: (Node | null)[]}}
+ */
+export function subjectsBehind(reader, layoutNode) {
+  const encoder = encoderOf(reader, layoutNode);
+  return { encoder, nodes: encoder ? subjectNodes(reader, encoder) : waitingSubjects(reader, layoutNode) };
+}
+
+/**
+ * Subjects in the order of their boxes; null where no encoder is fed by the layout and none waits for one.
  * @param {Reader} reader @param {Node} layoutNode @returns {Subject[] | null}
  */
 export function subjectsOf(reader, layoutNode) {
-  const encoders = fedBy(reader, layoutNode, "MSDiffusionEncode", "layout");
-  if (!encoders.length) return null;
-  return encoders
-    .map((encoder) => encodedSubjects(reader, encoder))
-    .reduce((most, one) => (one.length > most.length ? one : most));
-}
-
-/** @param {Reader} reader @param {Node} encoder @returns {Subject[]} */
-function encodedSubjects(reader, encoder) {
-  const slots = (encoder.inputs ?? [])
-    .map((/** @type {any} */ input, /** @type {number} */ slot) => ({
-      slot,
-      number: /^subjects\.subject(\d+)$/.exec(input.name ?? "")?.[1],
-    }))
-    .filter((/** @type {any} */ one) => one.number !== undefined)
-    .sort((/** @type {any} */ a, /** @type {any} */ b) => Number(a.number) - Number(b.number));
-  return slots.flatMap((/** @type {any} */ { slot }) => {
-    const origin = origins(reader, encoder, slot)[0];
-    return origin ? [describe(reader, origin.node)] : [];
+  const { encoder, nodes } = subjectsBehind(reader, layoutNode);
+  if (!encoder && !nodes.length) return null;
+  return nodes.map((node, k) => {
+    if (!node) return NOBODY;
+    const slot = encoder ? inputSlot(encoder, `subjects.subject${k}`) : -1;
+    return { ...describe(reader, node), part: partOf(reader, node, encoder, slot) };
   });
 }
 
-/** @param {Reader} reader @param {Node} node @returns {Subject} */
+/**
+ * What a run makes of a subject.
+ * @param {Reader} reader @param {Node} node @param {Node | null} encoder @param {number} slot
+ * @returns {import("../model/subjects.mjs").Part}
+ */
+function partOf(reader, node, encoder, slot) {
+  if (node.mode === BYPASSED) return "bypassed";
+  if (node.mode === MUTED || (encoder && !origins(reader, encoder, slot).length)) return "muted";
+  if (node.type === SUBJECT && !origins(reader, node, inputSlot(node, "image")).length) return "no_photo";
+  return "acting";
+}
+
+/** @param {Reader} reader @param {Node} node @returns {Omit<Subject, "part">} */
 function describe(reader, node) {
   const weight = Number(valueOf(reader, node, "weight") ?? 1);
   return {

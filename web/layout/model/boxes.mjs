@@ -235,8 +235,8 @@ export function freePlace(boxes) {
   return /** @type {{rect: Rect, cost: number}} */ (best).rect;
 }
 
-/** @param {Rect} a @param {Rect} b */
-function shared(a, b) {
+/** The area that two rectangles share. @param {Rect} a @param {Rect} b */
+export function shared(a, b) {
   if (!overlaps(a, b)) return 0;
   return (Math.min(a.x1, b.x1) - Math.max(a.x0, b.x0)) * (Math.min(a.y1, b.y1) - Math.max(a.y0, b.y0));
 }

@@ -15,7 +15,7 @@ import { DIRECTION, handlePoint, boundsOf, contains } from "./geometry.mjs";
  * @typedef {import("./gestures.mjs").Gesture} Gesture
  * @typedef {import("./gestures.mjs").Modifiers} Modifiers
  * @typedef {import("../host/settings.mjs").Options} Options
- * @typedef {{phrase: string, weight: number, picture: string | null, id: string}} Subject
+ * @typedef {import("./subjects.mjs").Subject} Subject
  */
 
 export class Editor {
@@ -39,7 +39,7 @@ export class Editor {
     /** @type {State} */
     this.base = EMPTY;
     this.size = { width: 1024, height: 1024 };
-    /** @type {Subject[] | null} null: no encoder is fed by this layout */
+    /** @type {Subject[] | null} null: no encoder is fed by this layout, and no subject waits for one */
     this.subjects = null;
     /** Boxes that come over a link and replace the drawn ones; null without such a link. @type {Box[] | null} */
     this.linked = null;

@@ -5,6 +5,7 @@ import { boundsOf, heightOf, round4, widthOf } from "../model/geometry.mjs";
 import { t } from "../host/texts.mjs";
 import { addBoxesUpTo } from "./list.mjs";
 import { setField } from "../model/boxes.mjs";
+import { boxesNeeded, counts, isSilent } from "../model/subjects.mjs";
 
 /**
  * The line under the canvas: the selected box in numbers, or how boxes and subjects stand.
@@ -123,7 +124,9 @@ function statusOf(ui) {
   }
   if (editor.subjects === null)
     return { text: t(boxes === 1 ? "footer.one_box" : "footer.boxes", { boxes }), warning: false };
-  const subjects = editor.subjects.length;
+  const unseen = editor.subjects.findIndex(({ part }) => part === "no_photo");
+  if (unseen >= 0) return { text: t("footer.no_photo", { number: unseen + 1 }), warning: true };
+  const subjects = boxesNeeded(editor.subjects);
   if (subjects > boxes) {
     return {
       text: t("footer.boxes_missing", { boxes, subjects }),
@@ -132,6 +135,8 @@ function statusOf(ui) {
       run: () => addBoxesUpTo(ui, subjects),
     };
   }
+  const silent = editor.subjects.filter(isSilent).length;
+  if (silent) return { text: t("footer.some_silent", { acting: editor.subjects.filter(counts).length, silent }), warning: false };
   if (boxes > subjects) return { text: t("footer.boxes_spare", { boxes, subjects }), warning: true };
   return { text: t("footer.matched", { boxes, subjects }), warning: false };
 }

@@ -1,6 +1,7 @@
 import { element, icon } from "./elements.mjs";
 import { t } from "../host/texts.mjs";
 import { append, boxOf, freePlace, patch, reorder, select, toggle } from "../model/boxes.mjs";
+import { counts, isSilent, isSpare } from "../model/subjects.mjs";
 import { colourOf } from "../view/palette.mjs";
 
 /**
@@ -70,12 +71,12 @@ function boxRow(ui, k) {
   const { editor } = ui;
   const box = editor.shown.boxes[k];
   const subject = editor.subjects?.[k];
-  const spare = editor.subjects !== null && !subject;
+  const spare = isSpare(editor.subjects, k);
   const colour = colourOf(box, k, editor.options().palette);
   const name = element("span", { class: "msd-row-name" }, ui.titleOf(k) || t("list.box", { number: k + 1 }));
   const row = element(
     "div",
-    { class: `msd-row${spare ? " msd-spare" : ""}`, role: "option", tabindex: -1, "data-box": k },
+    { class: `msd-row${spare ? " msd-spare" : ""}${isSilent(subject) ? " msd-silent" : ""}`, role: "option", tabindex: -1, "data-box": k },
     element("span", { class: "msd-grip", title: t("list.drag") }, icon("grip")),
     element("span", { class: "msd-number", style: `--box:${colour}` }, String(k + 1)),
     thumbnail(subject?.picture),
@@ -83,7 +84,7 @@ function boxRow(ui, k) {
     ...(subject && subject.weight !== 1
       ? [element("span", { class: "msd-weight", title: t("list.weight") }, `×${trim(subject.weight)}`)]
       : []),
-    ...(spare ? [element("span", { class: "msd-mark" }, t("list.no_subject"))] : []),
+    ...(spare ? [element("span", { class: "msd-mark" }, t("list.no_subject"))] : partMark(subject)),
   );
   if (!editor.readOnly) {
     row.append(
@@ -105,17 +106,26 @@ function boxRow(ui, k) {
   return row;
 }
 
+/** What keeps a subject from acting. @param {import("../model/subjects.mjs").Subject | undefined} subject */
+function partMark(subject) {
+  if (!subject || subject.part === "acting" || subject.part === "empty") return [];
+  const word = t(`subject.${subject.part}`);
+  const kind = isSilent(subject) ? "msd-muted" : "msd-mark";
+  return [element("span", { class: kind, title: t(`subject.${subject.part}_why`) }, ...(isSilent(subject) ? [icon("muted")] : []), word)];
+}
+
 /** @param {LayoutCanvas} ui @param {number} k */
 function missingRow(ui, k) {
   const subject = ui.editor.subjects?.[k];
+  const silent = !subject || !counts(subject);
   return element(
     "div",
-    { class: "msd-row msd-missing" },
+    { class: `msd-row msd-missing${silent ? " msd-silent" : ""}` },
     element("span", { class: "msd-grip" }),
     element("span", { class: "msd-number" }, String(k + 1)),
     thumbnail(subject?.picture),
     element("span", { class: "msd-row-name" }, subject?.phrase || t("list.subject", { number: k + 1 })),
-    element("span", { class: "msd-mark" }, t("list.no_box")),
+    ...(silent ? partMark(subject) : [element("span", { class: "msd-mark" }, t("list.no_box"))]),
     element(
       "button",
       {

@@ -12,7 +12,7 @@ import { paintBadge, paintGuides, paintHandles, paintMarquee } from "./paint_mar
  *   stage: {w: number, h: number}, frame: Frame, size: {width: number, height: number},
  *   boxes: readonly Box[], selected: readonly number[], hover: number, movable: readonly number[],
  *   titles: string[], colours: string[], pictures: (Picture | null)[], masks: (Picture | null)[],
- *   unassigned: (k: number) => boolean,
+ *   unassigned: (k: number) => boolean, silent: (k: number) => boolean,
  *   guides: import("../model/snapping.mjs").Guide[], marquee: import("../model/geometry.mjs").Rect | null,
  *   active: import("../model/geometry.mjs").Rect | null, background: Picture | null,
  *   options: import("../host/settings.mjs").Options, theme: Theme, readOnly: boolean, focused: boolean, hint: string,

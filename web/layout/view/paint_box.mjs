@@ -9,6 +9,7 @@ import { css, inkOn, rgbOf } from "./palette.mjs";
 const TAG_HEIGHT = 18;
 const TAG_PADDING = 6;
 const RADIUS = 3;
+const MARK_WIDTH = 12;
 
 /** @type {Map<string, number>} */
 const textWidths = new Map();
@@ -28,6 +29,7 @@ export function paintBox(ctx, scene, k, selected) {
   const colour = scene.colours[k];
   const rgb = rgbOf(colour) ?? [128, 128, 128];
   const spare = scene.unassigned(k);
+  const silent = scene.silent(k);
   const lit = selected || scene.hover === k;
   const mask = scene.masks[k];
   if (mask) {
@@ -35,7 +37,7 @@ export function paintBox(ctx, scene, k, selected) {
     ctx.drawImage(mask, frame.x, frame.y, frame.w, frame.h);
     ctx.globalAlpha = 1;
   } else {
-    ctx.fillStyle = css(rgb, (options.fill / 100) * (spare ? 0.5 : 1) + (lit ? 0.06 : 0));
+    ctx.fillStyle = css(rgb, (options.fill / 100) * (spare || silent ? 0.5 : 1) + (lit ? 0.06 : 0));
     ctx.fillRect(area.x, area.y, area.w, area.h);
   }
   if (!mask) paintPicture(ctx, scene, k, area);
@@ -45,12 +47,13 @@ export function paintBox(ctx, scene, k, selected) {
   ctx.strokeStyle = "rgba(0, 0, 0, 0.28)";
   ctx.lineWidth = width + 1.5;
   ctx.strokeRect(outline[0], outline[1], outline[2], outline[3]);
-  ctx.strokeStyle = css(rgb, spare && !lit ? 0.85 : 1);
+  ctx.strokeStyle = css(rgb, silent ? 0.55 : spare && !lit ? 0.85 : 1);
   ctx.lineWidth = width;
   if (spare) ctx.setLineDash([5, 4]);
   ctx.strokeRect(outline[0], outline[1], outline[2], outline[3]);
   if (spare) ctx.setLineDash([]);
-  paintTag(ctx, area, scene.titles[k], colour, spare, box.locked === true, theme.font, frame);
+  const marks = [...(silent ? [paintMuted] : []), ...(box.locked ? [paintLock] : [])];
+  paintTag(ctx, area, scene.titles[k], colour, spare || silent, marks, theme.font, frame);
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {number} k @param {Area} area */
@@ -62,12 +65,12 @@ function paintPicture(ctx, scene, k, area) {
     const side = Math.min(52, area.w * 0.45, area.h * 0.45);
     const fit = Math.min(side / picture.width, side / picture.height);
     const [w, h] = [picture.width * fit, picture.height * fit];
-    ctx.globalAlpha = 0.95;
+    ctx.globalAlpha = scene.silent(k) ? 0.35 : 0.95;
     ctx.drawImage(picture, area.x + area.w - w - 4, area.y + area.h - h - 4, w, h);
   } else {
     const fit = Math.min((area.w - 8) / picture.width, (area.h - 8) / picture.height);
     const [w, h] = [picture.width * fit, picture.height * fit];
-    ctx.globalAlpha = 0.72;
+    ctx.globalAlpha = scene.silent(k) ? 0.22 : 0.72;
     ctx.drawImage(picture, area.x + (area.w - w) / 2, area.y + (area.h - h) / 2, w, h);
   }
   ctx.globalAlpha = 1;
@@ -75,30 +78,42 @@ function paintPicture(ctx, scene, k, area) {
 
 /**
  * @param {CanvasRenderingContext2D} ctx @param {Area} area @param {string} title @param {string} colour
- * @param {boolean} spare
- * @param {boolean} locked @param {string} font @param {Area} frame */
-function paintTag(ctx, area, title, colour, spare, locked, font, frame) {
+ * @param {boolean} faint
+ * @param {((ctx: CanvasRenderingContext2D, x: number, y: number) => void)[]} marks signs at the tag's end
+ * @param {string} font @param {Area} frame */
+function paintTag(ctx, area, title, colour, faint, marks, font, frame) {
   ctx.font = `600 11px ${font}`;
   ctx.textAlign = "left";
   ctx.textBaseline = "middle";
-  const lockWidth = locked ? 12 : 0;
+  const marksWidth = marks.length * MARK_WIDTH;
   const number = title.split(" ", 1)[0];
-  const room = area.w - 2 * TAG_PADDING - lockWidth;
+  const room = area.w - 2 * TAG_PADDING - marksWidth;
   const text = room > 34 ? shortened(ctx, title, room) : number;
-  const w = Math.min(widthOf(ctx, text) + 2 * TAG_PADDING + lockWidth, Math.max(area.w, 22));
+  const w = Math.min(widthOf(ctx, text) + 2 * TAG_PADDING + marksWidth, Math.max(area.w, 22));
   const roomy = area.h >= TAG_HEIGHT + 10 && area.w >= 22;
   const x = Math.min(area.x, frame.x + frame.w - w);
   const above = area.y - TAG_HEIGHT >= frame.y;
   const y = roomy ? area.y : above ? area.y - TAG_HEIGHT : Math.min(area.y + area.h, frame.y + frame.h - TAG_HEIGHT);
   ctx.beginPath();
   ctx.roundRect(x, y, w, TAG_HEIGHT, roomy ? [0, 0, RADIUS, 0] : RADIUS);
-  ctx.globalAlpha = spare ? 0.55 : 1;
+  ctx.globalAlpha = faint ? 0.55 : 1;
   ctx.fillStyle = colour;
   ctx.fill();
   ctx.globalAlpha = 1;
   ctx.fillStyle = inkOn(colour);
   ctx.fillText(text, x + TAG_PADDING, y + TAG_HEIGHT / 2 + 0.5);
-  if (locked) paintLock(ctx, x + w - TAG_PADDING - 7, y + 5);
+  marks.forEach((paintMark, n) => paintMark(ctx, x + w - TAG_PADDING + 5 - (n + 1) * MARK_WIDTH, y + 5));
+}
+
+/** A circle with a bar: left out of the run. @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y */
+function paintMuted(ctx, x, y) {
+  ctx.strokeStyle = ctx.fillStyle;
+  ctx.lineWidth = 1.3;
+  ctx.beginPath();
+  ctx.arc(x + 3.5, y + 4.5, 3.8, 0, 2 * Math.PI);
+  ctx.moveTo(x + 0.9, y + 1.9);
+  ctx.lineTo(x + 6.1, y + 7.1);
+  ctx.stroke();
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y */
