@@ -1,4 +1,4 @@
-import { ACTIONS } from "./input/actions.mjs";
+import { ACTIONS, perform } from "./input/actions.mjs";
 import { api, app, isShown } from "./host/frontend.mjs";
 import { loadTexts, t } from "./host/texts.mjs";
 import { SETTINGS } from "./host/settings.mjs";
@@ -34,7 +34,7 @@ const command = (id, label, action) => ({
   label: `MS-Diffusion layout: ${label}`,
   function: () => {
     const canvas = chosenCanvas();
-    if (canvas && ACTIONS[action].when(canvas)) ACTIONS[action].run(canvas);
+    if (canvas) perform(canvas, action);
   },
 });
 
@@ -119,7 +119,7 @@ export const EXTENSION = {
     const names = ["full", "add", "spread", "transfer", "make_mine"].filter((name) => ACTIONS[name].when(canvas));
     return [
       null,
-      ...names.map((name) => ({ content: t(`action.${name}`), callback: () => ACTIONS[name].run(canvas) })),
+      ...names.map((name) => ({ content: t(`action.${name}`), callback: () => perform(canvas, name) })),
     ];
   },
 };

@@ -14,6 +14,7 @@ import {
 } from "../model/boxes.mjs";
 import { PRESETS, spread } from "../model/presets.mjs";
 import { setOption } from "../host/settings.mjs";
+import { hasCtrl, keyName } from "./keys.mjs";
 
 /**
  * Everything a user can do to a layout, once: toolbar, menus, keys and commands all take it from here.
@@ -46,11 +47,16 @@ const LIST = [
     run: (ui) => ui.rename(ui.editor.state.selected[0]),
   },
   { name: "duplicate", key: "Ctrl+D", when: selectedAny, run: changing(duplicateSelected) },
-  { name: "cut", when: chosen(1), run: (ui) => void navigator.clipboard?.writeText(cut(ui)).catch(() => {}) },
-  { name: "copy", when: (ui) => ui.editor.shown.boxes.length > 0, run: copyOut },
-  { name: "paste", when: editable, run: (ui) => paste(ui) },
+  { name: "cut", key: "Ctrl+X", when: chosen(1), run: (ui) => void navigator.clipboard?.writeText(cut(ui)).catch(() => {}) },
+  { name: "copy", key: "Ctrl+C", when: (ui) => ui.editor.shown.boxes.length > 0, run: copyOut },
+  { name: "paste", key: "Ctrl+V", when: editable, run: (ui) => paste(ui) },
   { name: "remove", key: "Delete", when: chosen(1), run: changing(removeSelected) },
-  { name: "select_all", when: (ui) => editable(ui) && ui.editor.state.boxes.length > 0, run: changing(selectAll) },
+  {
+    name: "select_all",
+    key: "Ctrl+A",
+    when: (ui) => editable(ui) && ui.editor.state.boxes.length > 0,
+    run: changing(selectAll),
+  },
   { name: "lock", key: "L", when: selectedAny, run: toggleLock },
   { name: "earlier", key: "PageUp", when: selectedAny, run: changing((state) => reorderSelected(state, -1)) },
   { name: "later", key: "PageDown", when: selectedAny, run: changing((state) => reorderSelected(state, 1)) },
@@ -98,11 +104,26 @@ const BY_KEY = {
   f2: "rename",
 };
 
-/** @param {KeyboardEvent} event @param {boolean} ctrl @returns {Action | undefined} */
-export function actionForKey(event, ctrl) {
+/** @param {KeyboardEvent} event @returns {Action | undefined} */
+export function actionForKey(event) {
   if (event.altKey) return undefined;
-  const shift = event.shiftKey && event.key.length > 1 ? "shift+" : "";
-  return ACTIONS[BY_KEY[`${ctrl ? "ctrl+" : ""}${shift}${event.key.toLowerCase()}`]];
+  const name = keyName(event);
+  const shift = event.shiftKey && name.length > 1 ? "shift+" : "";
+  return ACTIONS[BY_KEY[`${hasCtrl(event) ? "ctrl+" : ""}${shift}${name}`]];
+}
+
+/**
+ * Does an action where it may be done: the one way for buttons, menus, keys and commands. The stage has the focus
+ *   afterwards, unless the action has opened something that takes it.
+ * @param {LayoutCanvas} ui
+ * @param {string} name
+ */
+export function perform(ui, name) {
+  const { editor } = ui;
+  if (editor.busy) return;
+  if (editor.draft) editor.finish();
+  ui.focus();
+  if (ACTIONS[name].when(ui)) ACTIONS[name].run(ui);
 }
 
 /** Menus as lists of action names; null is a line, a list is a group under its first entry's title. */

@@ -1,4 +1,5 @@
 import { importLayout, layoutText } from "../model/format.mjs";
+import { isTextField } from "./keys.mjs";
 import { append, displaced, removeSelected, selectedBoxes } from "../model/boxes.mjs";
 
 /**
@@ -18,21 +19,25 @@ let copied = "";
 
 /** @param {LayoutCanvas} ui @returns {() => void} how to stop */
 export function listenToClipboard(ui) {
-  canvases.set(ui.stage.canvas, ui);
+  canvases.set(ui.root, ui);
   if (!listening) {
     listening = true;
     for (const type of ["copy", "cut", "paste"]) window.addEventListener(type, catchEvent, true);
   }
-  return () => void canvases.delete(ui.stage.canvas);
+  return () => void canvases.delete(ui.root);
 }
 
 /** @param {Event} event */
 function catchEvent(event) {
-  const ui = document.activeElement && canvases.get(document.activeElement);
+  const active = document.activeElement;
+  const ui = canvases.get(active?.closest(".msd-root") ?? document.body);
   const data = /** @type {ClipboardEvent} */ (event).clipboardData;
-  if (!ui || !data) return;
+  if (!ui || !data || isTextField(active)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
+  if (ui.editor.busy) return;
+  ui.editor.finish();
+  ui.focus();
   if (event.type === "paste") return paste(ui, data.getData("text/plain"));
   if (!ui.editor.shown.boxes.length) return;
   data.setData("text/plain", event.type === "cut" ? cut(ui) : copy(ui));

@@ -1,78 +1,95 @@
-import { actionForKey } from "./actions.mjs";
-import { nudge, selectAll, stretch } from "../model/boxes.mjs";
+import { actionForKey, perform } from "./actions.mjs";
+import { hasCtrl, isComposing, isPageKey, isTextField, keyName } from "./keys.mjs";
+import { nudge, stretch } from "../model/boxes.mjs";
 
 /**
- * Keys on the focused canvas. Arrow keys show a draft while they are held and make one step of it when they are let go.
+ * The one listener for keys of a canvas: at its root, on their way down, so that it does not matter which of its parts
+ *   has the focus. Text fields keep their keys, and buttons and rows those that operate them. Arrow keys show a draft
+ *   while they are held and make one step of it when they are let go.
  * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
  */
 
 /** @type {Record<string, [number, number]>} */
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const ARROWS = { arrowleft: [-1, 0], arrowright: [1, 0], arrowup: [0, -1], arrowdown: [0, 1] };
 
-/**
- * Keys with Ctrl that belong to the page: undo, redo, save, run, copying and pasting (as clipboard events), and the
- *   browser's own.
- */
-const APP_KEYS = new Set(["z", "y", "s", "enter", "c", "x", "v", "r", "f", "t", "w"]);
+/** Keys that operate a button, a row or a slider. */
+const OPERATING = new Set([...Object.keys(ARROWS), "home", "end", "enter", "space", "tab"]);
 
 /** @param {LayoutCanvas} ui */
 export function listenToKeyboard(ui) {
-  const { canvas } = ui.stage;
-  canvas.addEventListener("keydown", (event) => {
-    const ctrl = event.ctrlKey || event.metaKey;
-    if (ctrl && APP_KEYS.has(event.key.toLowerCase()) && !event.altKey) {
-      if (event.key.toLowerCase() === "z") ui.editor.cancel();
-      return;
-    }
-    if (event.key === "F5" || event.key === "F11" || event.key === "F12") return;
-    if (ctrl && event.altKey) return;
-    event.stopPropagation();
-    if (handle(ui, event, ctrl)) event.preventDefault();
+  const { editor, root, stage } = ui;
+  root.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => keyDown(ui, event), true);
+  // What a text field, a button or a row has not used up does not reach the page either.
+  root.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (isComposing(event) || !isPageKey(event)) event.stopPropagation();
   });
-  canvas.addEventListener("keyup", (event) => {
-    if (event.key in ARROWS && !ui.editor.gesture) ui.editor.finish();
+  root.addEventListener("keyup", (/** @type {KeyboardEvent} */ event) => {
+    if (keyName(event) in ARROWS && !isTextField(event.target)) settle(ui);
   });
-  canvas.addEventListener("blur", () => !ui.editor.gesture && ui.editor.draft && ui.editor.finish());
+  stage.canvas.addEventListener("blur", () => !editor.busy && settle(ui));
+}
+
+/** Keeps what a held key has shown. @param {LayoutCanvas} ui */
+const settle = ({ editor }) => editor.draft && !editor.gesture && editor.finish();
+
+/** @param {LayoutCanvas} ui @param {KeyboardEvent} event */
+function keyDown(ui, event) {
+  if (isComposing(event) || isTextField(event.target)) return;
+  if (isPageKey(event)) {
+    if (keyName(event) === "z") ui.editor.cancel();
+    return;
+  }
+  const onStage = event.target === ui.stage.canvas;
+  if (!onStage && OPERATING.has(keyName(event))) return;
+  event.stopPropagation();
+  if (ui.editor.busy && keyName(event) !== "escape") return event.preventDefault();
+  if (handle(ui, event)) event.preventDefault();
 }
 
 /**
  * @param {LayoutCanvas} ui
  * @param {KeyboardEvent} event
- * @param {boolean} ctrl
  * @returns {boolean} whether the key was taken
  */
-function handle(ui, event, ctrl) {
+function handle(ui, event) {
   const { editor } = ui;
-  const arrow = ARROWS[event.key];
+  const ctrl = hasCtrl(event);
+  const name = keyName(event);
+  const arrow = ARROWS[name];
   if (arrow) {
     const step = event.shiftKey ? 10 : 1;
     const change = ctrl ? stretch : nudge;
     if (editor.state.selected.length) editor.hold(change(editor.shown, arrow[0] * step, arrow[1] * step, editor.size));
     return true;
   }
-  if (event.key === "Escape") {
-    if (editor.gesture || editor.draft) editor.cancel();
-    else if (editor.state.selected.length) editor.select([]);
-    else if (ui.session.full) ui.toggleFull();
+  if (name === "escape") {
+    escape(ui);
     return true;
   }
-  if (event.key === "Tab" && !ctrl && !event.altKey) return walk(ui, event.shiftKey ? -1 : 1);
-  if (ctrl && event.key.toLowerCase() === "a") {
-    editor.apply(selectAll(editor.state));
+  if (name === "tab" && !ctrl && !event.altKey) return walk(ui, event.shiftKey ? -1 : 1);
+  if (/^[1-9]$/.test(name) && !ctrl && !event.altKey) {
+    ui.focus();
+    editor.select([Number(name) - 1]);
     return true;
   }
-  if (/^[1-9]$/.test(event.key) && !ctrl && !event.altKey) {
-    editor.select([Number(event.key) - 1]);
-    return true;
-  }
-  if (event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey)) {
+  if (name === "contextmenu" || (name === "f10" && event.shiftKey)) {
     const rect = ui.stage.canvas.getBoundingClientRect();
     ui.openMenu(rect.left + rect.width / 3, rect.top + rect.height / 3);
     return true;
   }
-  const action = actionForKey(event, ctrl);
-  if (action && action.when(ui)) action.run(ui);
+  const action = actionForKey(event);
+  if (action) perform(ui, action.name);
   return Boolean(action);
+}
+
+/** One thing less: the gesture, the focus on a part, the selection, full screen. @param {LayoutCanvas} ui */
+function escape(ui) {
+  const { editor } = ui;
+  const onStage = document.activeElement === ui.stage.canvas;
+  if (editor.busy || editor.draft) editor.cancel();
+  else if (!onStage) ui.focus();
+  else if (editor.state.selected.length) editor.select([]);
+  else if (ui.session.full) perform(ui, "full");
 }
 
 /** From box to box; past the last one the key leaves the canvas. @param {LayoutCanvas} ui @param {1|-1} step */

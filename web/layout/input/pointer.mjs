@@ -22,7 +22,11 @@ const reachOf = (event, factor = 1) =>
 /** @param {LayoutCanvas} ui */
 export function listenToPointer(ui) {
   const { canvas } = ui.stage;
-  /** @type {{id: number, x: number, y: number, begin: () => void, click: () => void, begun: boolean} | null} */
+  /**
+   * @typedef {{id: number, x: number, y: number, begin: () => void, click: () => void, begun: boolean,
+   *   on: readonly object[]}} Press `on`: the boxes there were when it began
+   * @type {Press | null}
+   */
   let press = null;
   let longPress = 0;
   let panning = false;
@@ -36,11 +40,13 @@ export function listenToPointer(ui) {
     if (press) return abort();
     ui.editor.finish();
     canvas.setPointerCapture(event.pointerId);
-    press = { id: event.pointerId, x: event.clientX, y: event.clientY, begun: false, ...meaning(ui, event) };
+    const on = ui.editor.state.boxes;
+    press = { id: event.pointerId, x: event.clientX, y: event.clientY, begun: false, on, ...meaning(ui, event) };
+    ui.editor.pressed = press;
     if (event.pointerType === "touch") {
       longPress = window.setTimeout(() => {
         abort();
-        ui.openMenu(event.clientX, event.clientY);
+        openMenuAt(event);
       }, LONG_PRESS);
     }
   };
@@ -51,6 +57,7 @@ export function listenToPointer(ui) {
     if (!press) return hover(ui, event);
     if (event.pointerId !== press.id) return;
     event.stopPropagation();
+    if (isStale(press)) return abort();
     if (!press.begun) {
       const slack = event.pointerType === "touch" ? 2.5 * DRAG_STARTS_AT : DRAG_STARTS_AT;
       if (Math.hypot(event.clientX - press.x, event.clientY - press.y) < slack) return;
@@ -70,17 +77,30 @@ export function listenToPointer(ui) {
     }
     if (!press || event.pointerId !== press.id) return;
     event.stopPropagation();
+    if (isStale(press)) return abort();
     const { begun, click } = press;
     press = null;
+    ui.editor.pressed = null;
     if (begun) ui.editor.finish();
     else click();
     hover(ui, event);
   };
 
+  /** What a press has begun was taken back, or the layout was changed from elsewhere. @param {Press} held */
+  const isStale = (held) => ui.editor.pressed !== held || ui.editor.state.boxes !== held.on;
+
   const abort = () => {
     clearTimeout(longPress);
     press = null;
     ui.editor.cancel();
+  };
+
+  /** The menu of the box in front, or of the selection that it belongs to. @param {MouseEvent} event */
+  const openMenuAt = (event) => {
+    const k = ui.editor.frontAt(ui.stage.pointAt(event));
+    if (k >= 0 && !ui.editor.state.selected.includes(k)) ui.editor.select([k]);
+    ui.focus();
+    ui.openMenu(event.clientX, event.clientY);
   };
 
   /** The old renderer does not pan over widgets by itself. @param {PointerEvent} event */
@@ -108,10 +128,7 @@ export function listenToPointer(ui) {
   canvas.addEventListener("contextmenu", (event) => {
     event.preventDefault();
     event.stopPropagation();
-    const k = ui.editor.frontAt(ui.stage.pointAt(event));
-    if (k >= 0 && !ui.editor.state.selected.includes(k)) ui.editor.select([k]);
-    ui.focus();
-    ui.openMenu(event.clientX, event.clientY);
+    if (!ui.editor.busy) openMenuAt(event);
   });
   canvas.addEventListener(
     "wheel",

@@ -36,6 +36,8 @@ export class Editor {
     this.draft = null;
     /** @type {Gesture | null} */
     this.gesture = null;
+    /** What a pointer holds down, even before it has become a gesture. @type {object | null} */
+    this.pressed = null;
     /** @type {State} */
     this.base = EMPTY;
     this.size = { width: 1024, height: 1024 };
@@ -48,6 +50,11 @@ export class Editor {
 
   get readOnly() {
     return this.linked !== null;
+  }
+
+  /** Whether a pointer is at work; until it is done, nothing else changes the layout. */
+  get busy() {
+    return this.pressed !== null || this.gesture !== null;
   }
 
   /** What is on the canvas now. @returns {State} */
@@ -100,7 +107,7 @@ export class Editor {
    * @param {State} base
    */
   begin(gesture, base) {
-    this.cancel();
+    this.draft = null;
     this.gesture = gesture;
     this.base = base;
   }
@@ -115,6 +122,7 @@ export class Editor {
   /** Ends the gesture and keeps its result. */
   finish() {
     const { draft, base } = this;
+    this.pressed = null;
     this.gesture = null;
     this.draft = null;
     if (draft) this.apply(finished(base, draft));
@@ -124,6 +132,7 @@ export class Editor {
   /** Ends the gesture as if it had never begun. */
   cancel() {
     const had = this.draft !== null;
+    this.pressed = null;
     this.gesture = null;
     this.draft = null;
     if (had) this.changed();

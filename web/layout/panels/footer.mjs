@@ -1,4 +1,4 @@
-import { ACTIONS } from "../input/actions.mjs";
+import { perform } from "../input/actions.mjs";
 import { element } from "./elements.mjs";
 import { inPixels } from "../model/format.mjs";
 import { boundsOf, heightOf, round4, widthOf } from "../model/geometry.mjs";
@@ -25,6 +25,7 @@ export function makeFooter(ui) {
     title: t("footer.unit"),
     onclick: () => {
       ui.session.pixels = !ui.session.pixels;
+      ui.focus();
       ui.invalidate();
     },
   });
@@ -37,7 +38,10 @@ export function makeFooter(ui) {
   const words = element("span", { class: "msd-words", role: "status" });
   const remedy = element("button", { type: "button", class: "msd-remedy" });
   let run = () => {};
-  remedy.addEventListener("click", () => run());
+  remedy.addEventListener("click", () => {
+    ui.focus();
+    run();
+  });
   const footer = element("div", { class: "msd-footer" }, numbers, words, remedy);
 
   const update = () => {
@@ -119,7 +123,7 @@ function statusOf(ui) {
     return {
       text,
       warning: false,
-      ...(boxes ? { remedy: t("action.make_mine"), run: () => ACTIONS.make_mine.run(ui) } : {}),
+      ...(boxes ? { remedy: t("action.make_mine"), run: () => perform(ui, "make_mine") } : {}),
     };
   }
   if (editor.subjects === null)

@@ -33,7 +33,7 @@ export function makeList(ui) {
       ui.editor.options().palette,
     ]);
     // The frame must stay where it is while something is dragged on it, so rows come and go only afterwards.
-    if (signature !== shown && !ui.editor.gesture) {
+    if (signature !== shown && !ui.editor.busy) {
       shown = signature;
       list.replaceChildren(
         ...Array.from({ length: rows }, (_, k) => (k < state.boxes.length ? boxRow(ui, k) : missingRow(ui, k))),
@@ -58,7 +58,6 @@ export function makeList(ui) {
       row.classList.toggle("msd-hovered", ui.editor.hover === k);
     });
   };
-  list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => keyInList(ui, event));
   list.addEventListener(
     "wheel",
     (/** @type {Event} */ event) => list.scrollHeight > list.clientHeight && event.stopPropagation(),
@@ -73,6 +72,12 @@ function boxRow(ui, k) {
   const subject = editor.subjects?.[k];
   const spare = isSpare(editor.subjects, k);
   const colour = colourOf(box, k, editor.options().palette);
+  /** What a button of the row does; the stage has the focus afterwards. @param {() => void} run */
+  const after = (run) => () => {
+    if (editor.busy) return;
+    ui.focus();
+    run();
+  };
   const name = element("span", { class: "msd-row-name" }, ui.titleOf(k) || t("list.box", { number: k + 1 }));
   const row = element(
     "div",
@@ -91,11 +96,13 @@ function boxRow(ui, k) {
       rowButton(
         box.locked ? "lock" : "unlock",
         t(box.locked ? "list.unlock" : "list.lock"),
-        () => editor.apply(patch(editor.state, [k], { locked: !box.locked })),
+        after(() => editor.apply(patch(editor.state, [k], { locked: !box.locked }))),
         Boolean(box.locked),
       ),
-      rowButton("remove", t("action.remove"), () =>
-        editor.apply({ boxes: editor.state.boxes.filter((_, n) => n !== k), selected: [] }),
+      rowButton(
+        "remove",
+        t("action.remove"),
+        after(() => editor.apply({ boxes: editor.state.boxes.filter((_, n) => n !== k), selected: [] })),
       ),
     );
     name.addEventListener("dblclick", () => ui.rename(k));
@@ -132,7 +139,10 @@ function missingRow(ui, k) {
         type: "button",
         class: "msd-row-add",
         disabled: ui.editor.readOnly,
-        onclick: () => addBoxesUpTo(ui, k + 1),
+        onclick: () => {
+          ui.focus();
+          addBoxesUpTo(ui, k + 1);
+        },
       },
       t("list.add_box"),
     ),
@@ -179,17 +189,20 @@ const trim = (weight) => String(Math.round(weight * 100) / 100);
  * @param {PointerEvent} event
  */
 function pressRow(ui, row, k, event) {
-  if (event.button !== 0) return;
   const { editor } = ui;
   event.stopPropagation();
+  if (event.button !== 0 || editor.busy) return;
   if (event.shiftKey || event.ctrlKey || event.metaKey) editor.apply(toggle(editor.state, k));
   else editor.apply(select(editor.state, [k]));
   row.setPointerCapture(event.pointerId);
   const rows = /** @type {HTMLElement[]} */ ([...(row.parentElement?.children ?? [])]);
   const scale = row.getBoundingClientRect().height / ROW_HEIGHT || 1;
   let to = k;
+  const held = {};
+  editor.pressed = held;
   /** @param {PointerEvent} moved */
   const move = (moved) => {
+    if (editor.pressed !== held) return;
     const offset = (moved.clientY - event.clientY) / scale;
     if (Math.abs(offset) < 5 && to === k) return;
     to = Math.min(Math.max(k + Math.round(offset / ROW_HEIGHT), 0), editor.state.boxes.length - 1);
@@ -205,16 +218,12 @@ function pressRow(ui, row, k, event) {
     row.removeEventListener("pointermove", move);
     row.classList.remove("msd-carried");
     for (const other of rows) other.style.transform = "";
-    if (to !== k) editor.apply(reorder(editor.state, k, to));
     ui.focus();
+    if (editor.pressed !== held) return;
+    editor.pressed = null;
+    if (to !== k) editor.apply(reorder(editor.state, k, to));
+    else editor.changed();
   };
   row.addEventListener("pointermove", move);
   row.addEventListener("lostpointercapture", up, { once: true });
-}
-
-/** @param {LayoutCanvas} ui @param {KeyboardEvent} event */
-function keyInList(ui, event) {
-  if (event.target instanceof HTMLInputElement || event.ctrlKey) return;
-  event.stopPropagation();
-  if (event.key === "Escape") ui.focus();
 }

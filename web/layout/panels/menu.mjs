@@ -1,4 +1,4 @@
-import { ACTIONS, isOn } from "../input/actions.mjs";
+import { ACTIONS, isOn, perform } from "../input/actions.mjs";
 import { element, icon } from "./elements.mjs";
 import { t } from "../host/texts.mjs";
 import { patch } from "../model/boxes.mjs";
@@ -65,7 +65,7 @@ function entryOf(ui, name) {
   const usable = action.when(ui);
   if (name === "make_mine" && !usable) return [];
   return [
-    item(t(`action.${name}`), { key: action.key, on: isOn(name, ui), disabled: !usable, run: () => action.run(ui) }),
+    item(t(`action.${name}`), { key: action.key, on: isOn(name, ui), disabled: !usable, run: () => perform(ui, name) }),
   ];
 }
 

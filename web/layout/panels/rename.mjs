@@ -1,6 +1,7 @@
 import { element } from "./elements.mjs";
 import { t } from "../host/texts.mjs";
 import { patch } from "../model/boxes.mjs";
+import { isComposing } from "../input/keys.mjs";
 
 /**
  * A text field over a box's tag. It is a real input, so undo inside it is the text's own.
@@ -30,7 +31,7 @@ export function openRename(ui, k) {
     placeholder: editor.subjects?.[k]?.phrase || t("list.box", { number: k + 1 }),
     onkeydown: (/** @type {KeyboardEvent} */ event) => {
       event.stopPropagation();
-      if (event.key === "Enter" || event.key === "Escape") close(event.key === "Enter");
+      if (!isComposing(event) && (event.key === "Enter" || event.key === "Escape")) close(event.key === "Enter");
     },
     onpointerdown: (/** @type {Event} */ event) => event.stopPropagation(),
     onblur: () => close(true),

@@ -1,4 +1,4 @@
-import { ACTIONS, isOn, MENUS } from "../input/actions.mjs";
+import { ACTIONS, isOn, MENUS, perform } from "../input/actions.mjs";
 import { element, icon } from "./elements.mjs";
 import { t } from "../host/texts.mjs";
 import { openBackgroundMenu, openMenu } from "./menu.mjs";
@@ -25,7 +25,7 @@ export function makeToolbar(ui) {
         title: key ? `${text} (${key})` : text,
         "aria-label": text,
         "data-action": name,
-        onclick: () => ACTIONS[name].when(ui) && ACTIONS[name].run(ui),
+        onclick: () => perform(ui, name),
       },
       icon(picture),
     );
