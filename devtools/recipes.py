@@ -17,6 +17,10 @@ CONTROL_NET = "sdxl_scribble_controlnet.safetensors"
 BLUE, GREEN, PURPLE, GOLD, GRAY, RED = "#3f789e", "#4d7f4d", "#7a5a9e", "#a1853b", "#5c6066", "#9e4f4f"
 NEGATIVE = "blurry, low quality"
 AFTER_SAMPLING = 2460
+LAYOUT_SIZE = (380, 700)
+"""A square layout fills the width of a node of this size."""
+PROMPTS = 820
+"""Where the column under the layout begins."""
 _, DRAWING_SIZE = KINDS["MSDiffusionDemoSubject"].widgets["size"]
 SHEET_SIZE = 2 * DRAWING_SIZE
 SHEET = {"value": 1.0, "width": SHEET_SIZE, "height": SHEET_SIZE}
@@ -107,7 +111,7 @@ class Plan:
     def layout_node(self, **links: Output) -> Node:
         boxes = format_boxes([Box(*subject.box, label=subject.phrase) for subject in self.example.subjects])
         return self.add(
-            "MSDiffusionLayout", (1200, 0), (380, 560), width=self.side, height=self.side, boxes=boxes, **links
+            "MSDiffusionLayout", (1200, 0), LAYOUT_SIZE, width=self.side, height=self.side, boxes=boxes, **links
         )
 
     def encode(self, layout: Node, subjects: list[Output]) -> Output:
@@ -123,7 +127,7 @@ class Plan:
         )  # fmt: skip
 
     def prompts(self) -> None:
-        top = 690
+        top = PROMPTS
         with self.graph.group("4. Prompt", GRAY):
             if self.prompt_once:
                 self.text = self.add(
@@ -259,7 +263,7 @@ class Regions(Plan):
         super().prompts()
         layout = next(node for node in self.graph.nodes if node.type == "MSDiffusionLayout")
         with self.graph.group("What goes where", GRAY):
-            self.add("PreviewImage", (1200, 1110), (380, 300), images=layout["preview"])
+            self.add("PreviewImage", (1200, PROMPTS + 420), (380, 300), images=layout["preview"])
 
 
 class Views(Plan):
@@ -275,7 +279,7 @@ class Blend(Plan):
 
     def encode(self, layout: Node, subjects: list[Output]) -> Output:
         with self.graph.group("Frames", RED):
-            self.frames = self.add("PrimitiveInt", (1200, 1110), (380, 90), "Frames", value=FRAMES)["INT"]
+            self.frames = self.add("PrimitiveInt", (1200, PROMPTS + 420), (380, 90), "Frames", value=FRAMES)["INT"]
         with self.graph.group("5. Encode", GOLD):
             first, second = (
                 self.encode_node(240 * index, layout, [subject], self.example.subjects[index].phrase)["embeds"]

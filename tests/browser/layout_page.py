@@ -69,6 +69,8 @@ class LayoutPage:
         }""",
             code,
         )
+        # A canvas takes up the session of an earlier one with the same id.
+        self.layout("(Object.assign(ui.session, { list: false, side: true }), ui.invalidate())")
         self.settle()
         self.page.evaluate(
             """() => {
@@ -181,6 +183,12 @@ class LayoutPage:
     def pause(self) -> None:
         """Two frames, so that what follows an event has happened."""
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def open_list(self) -> None:
+        """Shows the list of boxes, which a narrow canvas folds away."""
+        if not self.layout("ui.listShown"):
+            self.find(".msd-toolbar [data-action=list]").click()
+            self.pause()
 
     def focus(self) -> None:
         """Gives the canvas the focus without touching the layout."""

@@ -76,6 +76,7 @@ def test_each_box_shows_phrase_weight_and_photo_of_its_subject(layout):
     red, green = pixel(layout, 0.25, 0.5), pixel(layout, 0.75, 0.5)
     assert red[0] > 150 and red[1] < 90
     assert green[1] > 80 and green[0] < 90
+    layout.open_list()
     rows = layout.find(".msd-row-name").all_inner_texts()
     assert rows == ["a red cup", "a green hat"]
     assert layout.find(".msd-weight").inner_text() == "×1.5"
@@ -191,6 +192,7 @@ def test_bypassed_image_nodes_let_the_photo_through(layout):
 def test_a_phrase_edited_elsewhere_shows_without_an_event(layout):
     layout.fresh(SUBJECTS)
     layout.set_boxes((0, 0, 0.5, 1))
+    layout.open_list()
     layout.page.evaluate(
         f"() => {{ {FIND} find('MSDiffusionSubject')[0].widgets.find((one) => one.name === 'phrase').value = 'a blue cup' }}"
     )
@@ -202,6 +204,7 @@ def test_a_phrase_edited_elsewhere_shows_without_an_event(layout):
 def test_subjects_without_a_box_and_boxes_without_a_subject_are_marked(layout):
     layout.fresh(SUBJECTS)
     assert words(layout) == "2 subjects, 0 boxes"
+    layout.open_list()
     assert layout.find(".msd-missing").count() == 2
     layout.find(".msd-remedy").click()
     layout.pause()

@@ -96,6 +96,7 @@ def test_ctrl_z_in_a_number_field_does_not_touch_the_graph(layout):
 
 def test_the_list_reorders_by_dragging_and_the_order_is_the_subjects(layout):
     layout.set_boxes((0, 0, 0.3, 0.3), (0.3, 0.3, 0.6, 0.6), (0.6, 0.6, 1, 1))
+    layout.open_list()
     first = layout.find(".msd-row").nth(0).bounding_box()
     middle = (first["x"] + 120, first["y"] + first["height"] / 2)
     layout.page.mouse.move(*middle)
@@ -109,6 +110,7 @@ def test_the_list_reorders_by_dragging_and_the_order_is_the_subjects(layout):
 
 def test_the_list_locks_and_removes(layout):
     layout.set_boxes((0, 0, 0.3, 0.3), (0.3, 0.3, 0.6, 0.6))
+    layout.open_list()
     row = layout.find(".msd-row").nth(0)
     row.hover()
     row.locator("button").nth(0).click()
@@ -215,7 +217,7 @@ def test_texts_come_in_chinese(layout):
     layout.page.reload()
     layout.open()
     try:
-        assert layout.find(".msd-toolbar [data-menu=presets]").inner_text() == "预设"
+        assert layout.find(".msd-toolbar [data-menu=presets]").get_attribute("aria-label") == "预设"
     finally:
         layout.page.evaluate("app.extensionManager.setting.set('Comfy.Locale', 'en')")
         layout.page.wait_for_timeout(500)

@@ -2,7 +2,7 @@ import { ACTIONS, perform } from "./input/actions.mjs";
 import { api, app, isShown } from "./host/frontend.mjs";
 import { loadTexts, t } from "./host/texts.mjs";
 import { SETTINGS } from "./host/settings.mjs";
-import { canvasOf, makeLayoutWidget, rehome } from "./widget.mjs";
+import { canvasOf, keepRoom, makeLayoutWidget, rehome } from "./widget.mjs";
 
 /** The extension as ComfyUI's frontend takes it: the widget type, settings, commands and menu entries. */
 
@@ -77,7 +77,7 @@ function follow(node) {
     const widget = node.widgets?.find((/** @type {any} */ one) => one.name === name);
     if (widget) chain(widget, "callback", () => canvas.refresh());
   }
-  if (node.size[0] < 420) node.setSize([420, Math.max(node.size[1], 660)]);
+  keepRoom(node);
 }
 
 export const EXTENSION = {

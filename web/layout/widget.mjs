@@ -22,7 +22,7 @@ import { listenToPointer } from "./input/pointer.mjs";
 import { openRename } from "./panels/rename.mjs";
 import { sessionKey, sessionOf } from "./host/session.mjs";
 import { onOptions, readOptions } from "./host/settings.mjs";
-import { Stage } from "./view/stage.mjs";
+import { onWidth, Stage } from "./view/stage.mjs";
 import { onTheme } from "./view/theme.mjs";
 import { makeToolbar } from "./panels/toolbar.mjs";
 
@@ -41,6 +41,13 @@ import { makeToolbar } from "./panels/toolbar.mjs";
 const MIN_WIDTH = 340;
 const MIN_HEIGHT = 360;
 
+/** A new node's width, and what its height has over that of its other widgets: a square layout fills the width. */
+const FIRST_WIDTH = 420;
+const FIRST_HEIGHT = 500;
+
+/** From this width on the list stands beside the stage. */
+const WIDE = 620;
+
 /** Inputs whose boxes replace the drawn ones. */
 const REPLACING = ["boxes", "bounding_boxes", "masks"];
 
@@ -51,6 +58,7 @@ export class LayoutCanvas {
     this.node = node;
     this.key = "";
     this.disposed = false;
+    this.wide = false;
     this.session = sessionOf(this.key);
     this.options = readOptions();
     /** @type {LayoutReport | null} */
@@ -88,6 +96,7 @@ export class LayoutCanvas {
     );
     this.stops = [
       listenToClipboard(this),
+      onWidth(this.root, () => this.root.clientWidth >= WIDE !== this.wide && this.invalidate()),
       onPicture(() => this.invalidate()),
       onBackground(() => this.invalidate()),
       onTheme(() => this.invalidate()),
@@ -173,11 +182,12 @@ export class LayoutCanvas {
   update() {
     const surface = rgbOf(getComputedStyle(this.root).getPropertyValue("--msd-stage"));
     this.root.dataset.theme = surface && lightness(surface) > 0.5 ? "light" : "dark";
-    this.root.classList.toggle("msd-with-list", this.session.list);
+    this.wide = this.root.clientWidth >= WIDE;
+    this.root.classList.toggle("msd-wide", this.wide);
     this.toolbar.update();
     this.list.update();
     this.footer.update();
-    this.stage.invalidate();
+    this.stage.repaint();
   }
 
   /** Reads width, height, subjects, links and the last run's report again. Cheap enough to be called often. */
@@ -313,8 +323,12 @@ export class LayoutCanvas {
     toast("info", t("keys.title"), t("keys.text"));
   }
 
+  get listShown() {
+    return this.session[this.wide ? "side" : "list"];
+  }
+
   toggleList() {
-    this.session.list = !this.session.list;
+    this.session[this.wide ? "side" : "list"] = !this.listShown;
     this.invalidate();
   }
 
@@ -341,6 +355,22 @@ export class LayoutCanvas {
 export function makeLayoutWidget(node, name, data) {
   const canvas = new LayoutCanvas(node, name, data?.[1]?.default ?? layoutText([]));
   return { widget: canvas.widget, minWidth: MIN_WIDTH, minHeight: MIN_HEIGHT };
+}
+
+/**
+ * Gives a new node the size in which a square layout fills its width, and a least width; layout.css has it for the new
+ * renderer, which asks no node.
+ * @param {any} node
+ */
+export function keepRoom(node) {
+  const { computeSize } = node;
+  node.computeSize = function (/** @type {any[]} */ ...values) {
+    const size = computeSize.apply(this, values);
+    size[0] = Math.max(size[0], MIN_WIDTH);
+    return size;
+  };
+  if (node.size[0] >= FIRST_WIDTH) return;
+  node.setSize([FIRST_WIDTH, Math.max(node.size[1], node.computeSize()[1] - MIN_HEIGHT + FIRST_HEIGHT)]);
 }
 
 /** @param {any} node @returns {LayoutCanvas | undefined} */

@@ -10,7 +10,7 @@ import { colourOf } from "../view/palette.mjs";
  * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
  */
 
-const ROW_HEIGHT = 30;
+const ROW_HEIGHT = 32;
 
 /** @param {LayoutCanvas} ui @returns {{element: HTMLElement, update: () => void}} */
 export function makeList(ui) {
@@ -23,7 +23,8 @@ export function makeList(ui) {
   let shown = "";
   let scrolledTo = -1;
   const update = () => {
-    list.hidden = !ui.session.list;
+    list.hidden = !ui.listShown;
+    if (list.hidden) return;
     const { shown: state, subjects, readOnly } = ui.editor;
     const rows = Math.max(state.boxes.length, subjects?.length ?? 0);
     const signature = JSON.stringify([

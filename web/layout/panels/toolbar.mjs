@@ -82,7 +82,7 @@ export function makeToolbar(ui) {
   const update = () => {
     for (const [name, made] of buttons) {
       made.disabled = !ACTIONS[name].when(ui);
-      const on = name === "list" ? ui.session.list : name === "full" ? ui.session.full : isOn(name, ui);
+      const on = name === "list" ? ui.listShown : name === "full" ? ui.session.full : isOn(name, ui);
       made.classList.toggle("msd-on", on);
       if (["snap", "grid", "list", "full"].includes(name)) made.setAttribute("aria-pressed", String(on));
     }

@@ -7,8 +7,16 @@ import { onTheme, readTheme } from "./theme.mjs";
  * @typedef {import("../model/geometry.mjs").Point} Point
  */
 
-const MARGIN = 12;
+const MARGIN = 6;
 const SHARPEST = 3;
+
+/** Calls back when an element has another width; returns how to stop.
+ * @param {Element} element @param {() => void} callback */
+export function onWidth(element, callback) {
+  const observer = new ResizeObserver(callback);
+  observer.observe(element);
+  return () => observer.disconnect();
+}
 
 export class Stage {
   /**
@@ -40,6 +48,13 @@ export class Stage {
     this.observer.disconnect();
     this.stopTheme();
     cancelAnimationFrame(this.pending);
+  }
+
+  /** Paints now, for a caller that has waited for the screen's next frame already. */
+  repaint() {
+    cancelAnimationFrame(this.pending);
+    this.pending = 0;
+    this.paint();
   }
 
   /** Paints with the next frame of the screen. */
