@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from .layout import WHOLE, Region, Window, region_cells
+from .cells import WHOLE, Window
+from .layout import Region, region_cells
 
 AttentionFunction = Callable[..., Tensor]
 

@@ -8,9 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .boxes import Box
+from .boxes import EDGES
+from .cells import WHOLE, Window
 from .embeds import SubjectEmbeds, SubjectTokens
-from .layout import WHOLE, Region, Window
+from .layout import Region
 
 Mode = Literal["linear", "slerp"]
 MODES: tuple[Mode, ...] = ("linear", "slerp")
@@ -136,13 +137,16 @@ def _slerp(a: Tensor, b: Tensor, amount: float) -> Tensor:
 def _between(a: SubjectTokens, b: SubjectTokens, amount: float, nearer: Region) -> Region:
     if a.region == b.region:
         return nearer
-    if a.region.mask is not None or b.region.mask is not None:
+    if a.region.mask is not None or b.region.mask is not None or a.region.box.mask != b.region.box.mask:
         raise ValueError(
             f"{a.phrase!r} and {b.phrase!r} have different free-form regions, which can't be blended: "
             "give both one layout."
         )
-    edges = (_lerp(ours, theirs, amount) for ours, theirs in zip(a.region.box.edges, b.region.box.edges, strict=True))
-    return Region(Box(*edges, label=nearer.box.label, color=nearer.box.color))
+    edges = {
+        name: _lerp(ours, theirs, amount)
+        for name, ours, theirs in zip(EDGES, a.region.box.edges, b.region.box.edges, strict=True)
+    }
+    return Region(replace(nearer.box, **edges))
 
 
 def _named(window: Window) -> str:

@@ -4,54 +4,42 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Real
-from reprlib import Repr
 from typing import Any
+
+from .painted import PaintedMask
+from .values import real_number, shown, whole_number
 
 VERSION = 1
 DECIMALS = 4
 EMPTY_BOXES = '{"version":1,"boxes":[]}'
 EDGES = ("x0", "y0", "x1", "y1")
 DEEPEST = 16
+HIGHEST = 999_999
+COLOR = re.compile("#[0-9A-Fa-f]{6}")
 BLANK = " \t\n\r"
 
 _TOO_DEEP = (
     f"The layout has lists or objects in one another more than {DEEPEST} deep, but boxes lie 3 deep: "
     f"write {EMPTY_BOXES}."
 )
-_CUT = Repr()
-_CUT.maxlevel, _CUT.maxdict, _CUT.maxlist, _CUT.maxstring, _CUT.maxother = 3, 8, 8, 60, 60
-
-
-def _number(value: Any) -> float | None:
-    """A real number of any type as Python's float, endless where it is too large for one; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return None
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-
-
-def _shown(value: Any) -> str:
-    """A value as messages tell it: in one line, cut where it is long or deep."""
-    try:
-        text = _CUT.repr(value)
-    except ValueError:
-        return f"a {type(value).__name__}"
-    return text if len(text) <= 160 else f"{text[:157]}..."
-
-
 @dataclass(frozen=True)
 class Box:
     """A rectangle in fractions of the frame: x from the left edge, y from the top edge, both 0..1.
 
     Edges may be real numbers of any type, NumPy's too, and are kept as Python's.
 
+    Attributes:
+        label: its name.
+        color: `#rrggbb`; what is no such colour is dropped to "", so that nothing else ever reaches a page.
+        locked: whether it stays where it is: the canvas doesn't edit it, and `overlap` apart doesn't move it.
+        z: a box with a larger one is in front.
+        mask: its painted shape, or None for the box itself. One that covers it all is dropped to None.
+
     Raises:
-        ValueError: an edge is no number, lies outside the frame, or the box has no area.
+        ValueError: an edge is no number, lies outside the frame, or the box has no area; z is no whole number.
     """
 
     x0: float
@@ -60,12 +48,15 @@ class Box:
     y1: float
     label: str = ""
     color: str = ""
+    locked: bool = False
+    z: int = 0
+    mask: PaintedMask | None = None
 
     def __post_init__(self) -> None:
         for name, given in zip(EDGES, self.edges, strict=True):
-            value = _number(given)
+            value = real_number(given)
             if value is None or not math.isfinite(value):
-                told = _shown(given) if value is None else value
+                told = shown(given) if value is None else value
                 raise ValueError(f"{name} is {told} but must be a number from 0 to 1: redraw the box.")
             object.__setattr__(self, name, value)
             if not 0.0 <= value <= 1.0:
@@ -79,6 +70,16 @@ class Box:
                 raise ValueError(f"{low} and {high} are both {start:g}, so the box has no area: draw it larger.")
             if start > end:
                 raise ValueError(f"{low} is {start:g} but {high} is {end:g}: swap them, the order is x0, y0, x1, y1.")
+        z = whole_number(self.z, -HIGHEST, HIGHEST)
+        if z is None:
+            raise ValueError(
+                f"z is {shown(self.z)} but must be a whole number from -{HIGHEST} to {HIGHEST}: leave it out for 0."
+            )
+        object.__setattr__(self, "z", z)
+        if not COLOR.fullmatch(self.color):
+            object.__setattr__(self, "color", "")
+        if self.mask is not None and self.mask.full:
+            object.__setattr__(self, "mask", None)
 
     @property
     def edges(self) -> tuple[float, float, float, float]:
@@ -97,7 +98,7 @@ def parse_boxes(value: Any) -> tuple[Box, ...]:
 
     Args:
         value: JSON text or its parsed form: `{"version": 1, "boxes": [...]}`, or the bare list. A box is an
-            object with `x0, y0, x1, y1` (and `label`, `color`) or a list `[x0, y0, x1, y1]`.
+            object with `x0, y0, x1, y1` (and `label`, `color`, `locked`, `z`, `mask`) or a list `[x0, y0, x1, y1]`.
 
     Whatever is refused here is refused by the canvas, and the other way round (tests/data/boxes_verdicts.json).
 
@@ -112,12 +113,12 @@ def parse_boxes(value: Any) -> tuple[Box, ...]:
     _check_depth(value)
     if isinstance(value, dict):
         version = value.get("version", VERSION)
-        if _number(version) != VERSION:
+        if real_number(version) != VERSION:
             raise ValueError(
-                f"The layout has version {_shown(version)} but this pack reads version {VERSION}: update MS-Diffusion."
+                f"The layout has version {shown(version)} but this pack reads version {VERSION}: update MS-Diffusion."
             )
         if "boxes" not in value:
-            raise ValueError(f'The layout has the keys {_shown(list(value))} but needs "boxes": write {EMPTY_BOXES}.')
+            raise ValueError(f'The layout has the keys {shown(list(value))} but needs "boxes": write {EMPTY_BOXES}.')
         value = value["boxes"]
     if not isinstance(value, list | tuple):
         raise ValueError(f'"boxes" is a {type(value).__name__} but must be a list of boxes: write {EMPTY_BOXES}.')
@@ -129,12 +130,24 @@ def parse_boxes(value: Any) -> tuple[Box, ...]:
 
 def format_boxes(boxes: Sequence[Box]) -> str:
     """Write boxes as the canonical JSON text, so that equal layouts are equal strings."""
-    entries = [
-        {**{name: _rounded(edge) for name, edge in zip(EDGES, box.edges, strict=True)},
-         "label": box.label, "color": box.color}
-        for box in boxes
-    ]
+    entries = [box_value(box, [_rounded(edge) for edge in box.edges]) for box in boxes]
     return json.dumps({"version": VERSION, "boxes": entries}, separators=(",", ":"), ensure_ascii=False)
+
+
+def box_value(box: Box, edges: Sequence[float] | None = None) -> dict[str, Any]:
+    """A box as the layout's text holds it; what it has not is left out.
+
+    Args:
+        edges: its edges as they are to be written, as they are if not given.
+    """
+    return {
+        **dict(zip(EDGES, edges or box.edges, strict=True)),
+        "label": box.label,
+        "color": box.color,
+        **({"locked": True} if box.locked else {}),
+        **({"z": box.z} if box.z else {}),
+        **({"mask": box.mask.value()} if box.mask else {}),
+    }
 
 
 def boxes_from_pixels(frames: Any, width: int, height: int) -> tuple[Box, ...]:
@@ -221,17 +234,21 @@ def _parse_box(entry: Any, index: int) -> Box:
             raise ValueError(f"Box {index + 1} has {len(entry)} numbers but needs 4: x0, y0, x1, y1.")
         entry = dict(zip(EDGES, entry, strict=True))
     if not isinstance(entry, dict):
-        raise ValueError(f"Box {index + 1} is {_shown(entry)} but must be an object with x0, y0, x1, y1: redraw it.")
+        raise ValueError(f"Box {index + 1} is {shown(entry)} but must be an object with x0, y0, x1, y1: redraw it.")
     missing = [name for name in EDGES if name not in entry]
     if missing:
         raise ValueError(f"Box {index + 1} lacks {', '.join(missing)} but needs x0, y0, x1 and y1: redraw it.")
     label, color = entry.get("label", ""), entry.get("color", "")
     if not isinstance(label, str) or not isinstance(color, str):
         raise ValueError(
-            f"Box {index + 1} has label {_shown(label)} and color {_shown(color)} but both must be text: rename it."
+            f"Box {index + 1} has label {shown(label)} and color {shown(color)} but both must be text: rename it."
         )
     try:
-        return Box(*(entry[name] for name in EDGES), label=label, color=color)
+        mask = PaintedMask.read(entry["mask"]) if "mask" in entry else None
+        return Box(
+            *(entry[name] for name in EDGES), label=label, color=color, locked=entry.get("locked") is True,
+            z=entry.get("z", 0), mask=mask,
+        )
     except ValueError as error:
         named = f" ({json.dumps(label[:60], ensure_ascii=False)})" if label else ""
         raise ValueError(f"Box {index + 1}{named}: {error}") from None
@@ -239,10 +256,10 @@ def _parse_box(entry: Any, index: int) -> Box:
 
 def _box_from_pixels(entry: Any, index: int, width: int, height: int) -> Box:
     fields = entry if isinstance(entry, dict) else {}
-    numbers = [_number(fields.get(name)) for name in ("x", "y", "width", "height")]
+    numbers = [real_number(fields.get(name)) for name in ("x", "y", "width", "height")]
     if any(number is None or not math.isfinite(number) for number in numbers):
         raise ValueError(
-            f"Bounding box {index + 1} is {_shown(entry)} but needs finite numbers for x, y, width and height: check "
+            f"Bounding box {index + 1} is {shown(entry)} but needs finite numbers for x, y, width and height: check "
             "the node that made it."
         )
     label, color = _naming(entry.get("metadata"), index)
@@ -259,13 +276,13 @@ def _naming(metadata: Any, index: int) -> tuple[str, str]:
     metadata = {} if metadata is None else metadata
     if not isinstance(metadata, dict):
         raise ValueError(
-            f"Bounding box {index + 1} has the metadata {_shown(metadata)} but metadata are an object: check the node "
+            f"Bounding box {index + 1} has the metadata {shown(metadata)} but metadata are an object: check the node "
             "that made it."
         )
     palette = metadata.get("palette") or ()
     if not isinstance(palette, list | tuple):
         raise ValueError(
-            f"Bounding box {index + 1} has the palette {_shown(palette)} but a palette is a list of colours: check the "
+            f"Bounding box {index + 1} has the palette {shown(palette)} but a palette is a list of colours: check the "
             "node that made it."
         )
     label = metadata.get("label") or metadata.get("desc") or metadata.get("text") or ""

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .layout import WHOLE, Region, Window
+from .cells import WHOLE, Window
+from .layout import Region
 
 
 @dataclass(frozen=True)

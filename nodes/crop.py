@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
+from ..msd_core.cells import pixel_window, within
 from ..msd_core.embeds import SubjectEmbeds
-from ..msd_core.layout import pixel_window, within
 from .types import CATEGORY, Embeds
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from ...msd_core.attention import attend_to_subjects, token_mask
 from ...msd_core.attribution import subject_shares
 from ...msd_core.auto_layout import phrase_maps
-from ...msd_core.layout import WHOLE, Window
+from ...msd_core.cells import WHOLE, Window
 from .place import place_tiles, view_of
 from .rows import CHUNKS, COUPLED_CHUNKS, Chunk, Listed, conditioning_roles, coupled_rows, explain_rows
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ...msd_core.layout import WHOLE, Window
+from ...msd_core.cells import WHOLE, Window
 
 
 class TilePlace(NamedTuple):

@@ -35,20 +35,13 @@ def draw_layout(layout: Layout, background: Tensor | None = None) -> Tensor:
         canvas = Image.blend(canvas, picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS), 0.6)
     font = ImageFont.load_default(max(LONG_EDGE // 40, 12))
     for index, region in enumerate(layout.regions):
-        color = _color(region.box.color, index)
+        color = ImageColor.getrgb(region.box.color or PALETTE[index % len(PALETTE)])
         cells = region.cells(height, width).numpy()
         tint = Image.fromarray(np.where(cells, 70, 0).astype(np.uint8))
         canvas.paste(Image.new("RGB", canvas.size, color), mask=tint)
         name = f"{index + 1} {region.box.label}".strip()
         _draw_frame(ImageDraw.Draw(canvas), region.box, name, color, font, canvas.size)
     return torch.from_numpy(np.asarray(canvas).astype(np.float32) / 255)[None]
-
-
-def _color(color: str, index: int) -> tuple[int, int, int]:
-    try:
-        return ImageColor.getrgb(color)[:3]
-    except ValueError:
-        return ImageColor.getrgb(PALETTE[index % len(PALETTE)])
 
 
 def _draw_frame(

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from comfy_api.latest import io, ui
 from torch import Tensor
 
+from ...msd_core.boxes import box_value
 from ...msd_core.layout import Layout
 
 LONG_EDGE = 768
@@ -25,15 +26,11 @@ def layout_report(layout: Layout, background: Tensor | None = None) -> dict[str,
     Pictures go to the host's temporary folder.
     """
     masks = [_saved(region.mask[..., None].expand(-1, -1, 3)) for region in layout.regions if region.mask is not None]
-    boxes = [
-        {"x0": box.x0, "y0": box.y0, "x1": box.x1, "y1": box.y1, "label": box.label, "color": box.color}
-        for box in layout.boxes
-    ]
     return {"msd_layout": [{
         "width": layout.width,
         "height": layout.height,
         "background": None if background is None else _saved(background[0, ..., :3]),
-        "boxes": boxes,
+        "boxes": [box_value(box) for box in layout.boxes],
         "masks": masks,
     }]}
 

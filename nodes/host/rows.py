@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from ...msd_core.layout import WHOLE, Window, within
+from ...msd_core.cells import WHOLE, Window, within
 from .place import TilePlace, place_tiles
 
 CHUNKS = "cond_or_uncond"

@@ -20,8 +20,8 @@ from torch import Tensor
 from ...msd_core.attention import RegionMasks
 from ...msd_core.attribution import Attribution, RunMaps, WatchedRun
 from ...msd_core.auto_layout import AutoLayout, AutoLayoutSettings, span_matrix
+from ...msd_core.cells import Window
 from ...msd_core.embeds import SubjectEmbeds
-from ...msd_core.layout import Window
 from .account import RunAccount
 from .call import CALL, EVALUATION, Evaluation, ModelCall
 from .refusals import refuse_guider

@@ -5,7 +5,8 @@ import torch
 
 from msd_core.attention import EMPTY_TOKENS, RegionMasks, SubjectKeyValues, attend_to_subjects, token_mask
 from msd_core.boxes import Box
-from msd_core.layout import WHOLE, Region, region_cells
+from msd_core.cells import WHOLE
+from msd_core.layout import Region, region_cells
 from tests import reference
 from tests.samples import BOX_SETS, MAPS
 

@@ -10,6 +10,7 @@ from msd_core.blend import blend_embeds
 from msd_core.boxes import Box
 from msd_core.embeds import SubjectEmbeds, SubjectTokens
 from msd_core.layout import Region
+from msd_core.painted import PaintedMask
 
 ADAPTER = SimpleNamespace(name="ms_adapter.bin")
 LEFT = Box(0.0, 0.0, 0.5, 1.0)
@@ -43,8 +44,8 @@ def test_the_ends_are_exactly_the_plain_subjects(mode):
 
 
 def test_a_blend_takes_from_the_nearer_side_what_cannot_be_mixed():
-    a = embeds(0, name="dog", run=(0.0, 0.5), box=Box(0.0, 0.0, 0.5, 1.0, "dog", "red"))
-    b = embeds(1, name="hat", run=(0.2, 0.7), box=Box(0.5, 0.0, 1.0, 1.0, "hat", "blue"))
+    a = embeds(0, name="dog", run=(0.0, 0.5), box=Box(0.0, 0.0, 0.5, 1.0, "dog", "#ff0000"))
+    b = embeds(1, name="hat", run=(0.2, 0.7), box=Box(0.5, 0.0, 1.0, 1.0, "hat", "#0000ff"))
     for amount, nearer in ((0.25, a), (0.75, b)):
         for ours, theirs in zip(blend_embeds(a, b, amount, "linear").subjects, nearer.subjects, strict=True):
             assert (ours.phrase, ours.start, ours.end) == (theirs.phrase, theirs.start, theirs.end)
@@ -66,6 +67,18 @@ def test_the_ends_of_different_free_form_regions_are_exact_and_nothing_lies_betw
     assert blend_embeds(a, b, 1.0, "linear").subjects[0].region == b.subjects[0].region
     with pytest.raises(ValueError, match="different free-form regions"):
         blend_embeds(a, b, 0.5, "linear")
+
+
+def test_one_painted_shape_goes_with_its_box_and_two_have_nothing_between():
+    mask, other = PaintedMask(2, 2, "0120"), PaintedMask(1, 2, "11")
+    a = embeds(0, box=Box(0.0, 0.0, 0.5, 1.0, mask=mask))
+    b = embeds(1, box=Box(0.5, 0.0, 1.0, 1.0, mask=mask))
+    assert blend_embeds(a, b, 0.5, "linear").subjects[0].region == Region(Box(0.25, 0.0, 0.75, 1.0, mask=mask))
+    for shape in (other, None):
+        b = embeds(1, box=Box(0.0, 0.0, 0.5, 1.0, mask=shape))
+        assert blend_embeds(a, b, 1.0, "linear").subjects[0].region == b.subjects[0].region
+        with pytest.raises(ValueError, match="different free-form regions"):
+            blend_embeds(a, b, 0.5, "linear")
 
 
 @pytest.mark.parametrize("frames", [1, 3])

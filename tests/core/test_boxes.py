@@ -1,13 +1,16 @@
 """The boxes' value: written one way, read in every way that scripts and detectors write it."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msd_core.boxes import EMPTY_BOXES, Box, boxes_from_pixels, boxes_to_pixels, format_boxes, parse_boxes
+from msd_core.boxes import EMPTY_BOXES, HIGHEST, Box, boxes_from_pixels, boxes_to_pixels, format_boxes, parse_boxes
+from msd_core.painted import PaintedMask
 
+PIXELS = Path(__file__).parents[1] / "data" / "bounding_boxes.json"
 CANONICAL = '{"version":1,"boxes":[{"x0":0.1,"y0":0.2,"x1":0.5,"y1":0.8,"label":"","color":""}]}'
 
 
@@ -15,8 +18,12 @@ CANONICAL = '{"version":1,"boxes":[{"x0":0.1,"y0":0.2,"x1":0.5,"y1":0.8,"label":
 def boxes(draw):
     x = sorted(draw(st.lists(st.integers(0, 10000), min_size=2, max_size=2, unique=True)))
     y = sorted(draw(st.lists(st.integers(0, 10000), min_size=2, max_size=2, unique=True)))
-    label, color = draw(st.text(max_size=8)), draw(st.text(max_size=7))
-    return Box(x[0] / 10000, y[0] / 10000, x[1] / 10000, y[1] / 10000, label, color)
+    label, color = draw(st.text(max_size=8)), draw(st.text(max_size=7) | st.from_regex("#[0-9a-fA-F]{6}"))
+    mask = draw(st.sampled_from([None, PaintedMask(2, 2, "0120"), PaintedMask(16, 12, "5684M2N2Nb10^N2N2N3LM")]))
+    return Box(
+        x[0] / 10000, y[0] / 10000, x[1] / 10000, y[1] / 10000, label, color, draw(st.booleans()),
+        draw(st.integers(-HIGHEST, HIGHEST)), mask,
+    )
 
 
 def test_the_canonical_text_has_fixed_keys_and_four_decimals():
@@ -36,10 +43,33 @@ def test_what_is_written_reads_back_the_same(placed):
     "[[0.1, 0.2, 0.5, 0.8]]",
     '[{"x0":0.1,"y0":0.2,"x1":0.5,"y1":0.8}]',
     {"boxes": [{"y1": 0.8, "x1": 0.5, "y0": 0.2, "x0": 0.1}]},
-    '{"version":1,"boxes":[{"x0":0.1,"y0":0.2,"x1":0.5,"y1":0.8,"label":"","color":"","locked":true}]}',
+    '{"version":1,"boxes":[{"x0":0.1,"y0":0.2,"x1":0.5,"y1":0.8,"label":"","color":"","locked":"yes","score":0.9}]}',
 ])
 def test_scripts_may_write_boxes_in_several_ways(value):
     assert parse_boxes(value) == (Box(0.1, 0.2, 0.5, 0.8),)
+
+
+def test_what_a_box_has_beside_its_edges_is_written_in_one_order_and_only_where_it_has_it():
+    mask = {"size": [2, 2], "counts": "0120"}
+    box = {"mask": mask, "z": 3.0, "locked": True, "color": "#00Ff00", "label": "dog", "y1": 1, "x1": 1, "y0": 0}
+    placed = parse_boxes([{**box, "x0": 0}])
+    assert placed == (Box(0, 0, 1, 1, "dog", "#00Ff00", True, 3, PaintedMask(2, 2, "0120")),)
+    assert format_boxes(placed) == (
+        '{"version":1,"boxes":[{"x0":0,"y0":0,"x1":1,"y1":1,"label":"dog","color":"#00Ff00","locked":true,"z":3,'
+        '"mask":{"size":[2,2],"counts":"0120"}}]}'
+    )
+    assert format_boxes([Box(0.1, 0.2, 0.5, 0.8, locked=False, z=0, mask=PaintedMask(2, 2, "04"))]) == CANONICAL
+
+
+@pytest.mark.parametrize("color", [
+    "red", "#f00", "#ff00001", "#ff000", " #ff0000", "#ff0000\n", "#gg0000", "#\uff11\uff12\uff13456", "rgb(0,0,0)",
+    "red;position:fixed;background:url(http://example.com)", "#ff0000;x:y",
+])
+def test_what_is_no_colour_is_dropped_wherever_it_comes_from(color):
+    drawn, = parse_boxes([{"x0": 0, "y0": 0, "x1": 1, "y1": 1, "color": color}])
+    entry = {"x": 0, "y": 0, "width": 5, "height": 5, "metadata": {"palette": [color]}}
+    linked, = boxes_from_pixels(entry, 100, 100)
+    assert (drawn.color, linked.color, Box(0, 0, 1, 1, "", color).color) == ("", "", "")
 
 
 @pytest.mark.parametrize("value", [None, "", EMPTY_BOXES, "[]"])
@@ -82,6 +112,12 @@ def test_pixel_boxes_and_fractions_are_interchangeable():
         "x": 208, "y": 608, "width": 416, "height": 608,
     }
     assert boxes_from_pixels(pixels, 832, 1216) == placed
+
+
+# The canvas' export is held to the same file by tests/web/format.test.mjs.
+@pytest.mark.parametrize("case", json.loads(PIXELS.read_text("utf-8")), ids=lambda case: case["case"])
+def test_pixel_boxes_are_those_that_the_canvas_exports(case):
+    assert boxes_to_pixels(parse_boxes(case["boxes"]), case["width"], case["height"]) == case["pixels"]
 
 
 @given(boxes(), st.integers(64, 4096), st.integers(64, 4096))

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msd_core.boxes import Box
-from msd_core.layout import Region, area_average, box_cells, mask_cells, region_cells
+from msd_core.cells import area_average, box_cells, mask_cells
+from msd_core.layout import Region, region_cells
 from tests import reference
 from tests.samples import BOX_SETS, MAPS
 

@@ -10,7 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from msd_core.boxes import Box
-from msd_core.layout import WHOLE, Region, box_cells, mask_cells, pixel_window, region_cells, within
+from msd_core.cells import WHOLE, box_cells, mask_cells, pixel_window, within
+from msd_core.layout import Region, region_cells
 from tests import reference
 
 CELL = 8

@@ -130,3 +130,54 @@ def test_linked_pictures_reach_the_canvas_as_small_temporary_files(host):
         path = f"{folder_paths.get_temp_directory()}/{record['subfolder']}/{record['filename']}"
         sizes.append(Image.open(path).size)
     assert sizes == [(768, 384), (80, 40), (80, 40)]
+
+
+# Its left column is outside, its right column inside; written by pycocotools.
+HALF = {"size": [1, 2], "counts": "11"}
+DIAGONAL = {"size": [2, 2], "counts": "0120"}
+
+
+def painted(*masks):
+    return json.dumps({"boxes": [
+        {"x0": 0.25 * index, "y0": 0.5, "x1": 0.25 * index + 0.25, "y1": 1.0, "mask": mask}
+        for index, mask in enumerate(masks)
+    ]})
+
+
+def test_a_painted_box_keeps_its_bounds_and_acts_where_it_is_painted(host):
+    plain, out = run(host, boxes=painted(None, None).replace('"mask": null', '"z": 1')), run(
+        host, boxes=painted(HALF, DIAGONAL))
+    assert [box.edges for box in out["layout"].boxes] == [box.edges for box in plain["layout"].boxes]
+    assert out["bounding_boxes"] == plain["bounding_boxes"]
+    expected = torch.zeros(2, 160, 320)
+    expected[0, 80:, 40:80] = 1
+    expected[1, 80:120, 80:120] = expected[1, 120:, 120:160] = 1
+    assert torch.equal(out["masks"], expected)
+    assert torch.equal(out["layout"].regions[0].cells(4, 8)[2:, :2], torch.tensor([[False, True]] * 2))
+    changed = (out["preview"] - plain["preview"]).abs().amax(dim=-1)[0]
+    assert changed[300:500, 20:120].min() > 0.05, "the left half is no longer tinted"
+    assert changed[300:500, 140:240].max() == 0
+
+
+def test_the_canvas_is_told_what_is_painted(host):
+    report = report_of(host, boxes=painted(HALF, DIAGONAL))
+    assert [box["mask"] for box in report["boxes"]] == [HALF, DIAGONAL]
+    assert report["masks"] == []
+
+
+def test_linked_masks_replace_what_is_painted(host):
+    masks = torch.zeros(2, 40, 80)
+    masks[:, :20] = 1
+    boxes = painted(HALF, DIAGONAL)
+    assert run(host, boxes=boxes, masks=masks)["layout"] == run(host, masks=masks)["layout"]
+
+
+def test_what_is_painted_wrongly_is_refused_before_the_run(host):
+    validate = host.nodes["MSDiffusionLayout"].validate_inputs
+    assert validate(boxes=painted(HALF)) is True
+    for mask, words in (
+        ({**HALF, "counts": "12"}, "Box 1: the mask's counts add up to 3 but its size 1x2 has 2 pixels: paint it anew"),
+        ({**HALF, "size": [10**9, 10**9]}, "Box 1: the mask has the size [1000000000, 1000000000] but"),
+    ):
+        told = validate(boxes=painted(mask))
+        assert told.startswith(words) and "\n" not in told

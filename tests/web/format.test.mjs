@@ -3,13 +3,13 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   boundingBoxText,
-  FormatError,
   importLayout,
   layoutText,
   parseLayout,
   readableText,
 } from "../../web/layout/model/format.mjs";
 import { boxOf } from "../../web/layout/model/boxes.mjs";
+import { FormatError } from "../../web/layout/model/format_error.mjs";
 
 const size = { width: 1000, height: 500 };
 const sides = ({ x0, y0, x1, y1 }) => [x0, y0, x1, y1];
@@ -31,6 +31,48 @@ test("a lock is written only where there is one, after the other keys", () => {
   const text = layoutText([boxOf({ x0: 0, y0: 0, x1: 1, y1: 1 }, { label: "sky", locked: true })]);
   assert.equal(text, '{"version":1,"boxes":[{"x0":0,"y0":0,"x1":1,"y1":1,"label":"sky","color":"","locked":true}]}');
   assert.equal(layoutText(parseLayout(text)), text);
+});
+
+test("what else a box has is written only where there is something, in one order", () => {
+  const mask = { counts: "000120", size: [2, 2] };
+  const text = JSON.stringify([{ mask, z: 3, locked: true, color: "#00Ff00", y1: 1, x1: 1, y0: 0, x0: 0, label: "a" }]);
+  assert.equal(
+    layoutText(parseLayout(text)),
+    '{"version":1,"boxes":[{"x0":0,"y0":0,"x1":1,"y1":1,"label":"a","color":"#00Ff00","locked":true,"z":3,' +
+      '"mask":{"size":[2,2],"counts":"0120"}}]}',
+  );
+  const plain = '[{"x0":0,"y0":0,"x1":1,"y1":1,"z":0,"mask":{"size":[2,2],"counts":"04"}}]';
+  assert.equal(layoutText(parseLayout(plain)), layoutText([boxOf({ x0: 0, y0: 0, x1: 1, y1: 1 })]));
+});
+
+test("what is no colour is dropped wherever it comes from", () => {
+  const css = "red;position:fixed;background:url(http://example.com)";
+  for (const color of ["red", "#f00", "#ff00001", " #ff0000", "#ff0000\n", "#gg0000", "#ff0000;x:y", css]) {
+    const box = { x0: 0, y0: 0, x1: 1, y1: 1, label: "", color };
+    assert.equal(parseLayout(JSON.stringify([box]))[0].color, "", color);
+    assert.equal(importLayout(JSON.stringify({ boxes: [box] }), size).boxes[0].color, "", color);
+    const pixels = [{ x: 0, y: 0, width: 50, height: 50, metadata: { palette: [color] } }];
+    assert.equal(importLayout(JSON.stringify(pixels), size).boxes[0].color, "", color);
+  }
+});
+
+test("what is wrong with a mask or a place in front is named with its box", () => {
+  const mask = { size: [2, 2], counts: "0120" };
+  for (const [key, extra] of Object.entries({
+    no_mask: { mask: null },
+    mask_size: { mask: { ...mask, size: [1e9, 1e9] } },
+    mask_counts: { mask: { ...mask, counts: "01 20" } },
+    mask_sum: { mask: { ...mask, counts: "012" } },
+    mask_empty: { mask: { ...mask, counts: "4" } },
+    bad_z: { z: 0.5 },
+  })) {
+    const text = JSON.stringify([{ x0: 0, y0: 0, x1: 1, y1: 1 }, { x0: 0, y0: 0, x1: 1, y1: 1, ...extra }]);
+    assert.throws(
+      () => parseLayout(text),
+      (error) => error.key === key && error.params.box === 2,
+      key,
+    );
+  }
 });
 
 test("equal layouts are equal texts whatever the order of keys and noise of floats was", () => {
@@ -91,11 +133,11 @@ test("nothing that is pasted ends in anything but boxes or a sentence", () => {
 });
 
 test("what is pasted may reach over the edge, with or without fences", () => {
-  const pasted = '{"boxes":[{"x0":-0.1,"y0":0,"x1":1.2,"y1":1,"label":"sky","color":"#00f","locked":true}]}';
+  const pasted = '{"boxes":[{"x0":-0.1,"y0":0,"x1":1.2,"y1":1,"label":"sky","color":"#0000ff","locked":true}]}';
   for (const text of [pasted, `\`\`\`json\n${pasted}\n\`\`\``]) {
     const { boxes, form } = importLayout(text, size);
     assert.equal(form, "layout");
-    assert.deepEqual(boxes, [boxOf({ x0: 0, y0: 0, x1: 1, y1: 1 }, { label: "sky", color: "#00f", locked: true })]);
+    assert.deepEqual(boxes, [boxOf({ x0: 0, y0: 0, x1: 1, y1: 1 }, { label: "sky", color: "#0000ff", locked: true })]);
   }
   refused(pasted, "outside_side");
 });
@@ -107,6 +149,19 @@ test("core bounding boxes in pixels come in, also one list per frame, and keep t
   assert.deepEqual(sides(one.boxes[0]), [0.1, 0.1, 0.5, 0.5]);
   assert.equal(one.boxes[0].label, "a dog");
   assert.deepEqual(importLayout(`[${flat},[]]`, size).boxes, one.boxes);
+});
+
+// The node's own output is held to the same file by tests/core/test_boxes.py.
+test("bounding boxes are exported as the node puts them out, and come back with names and colours", () => {
+  const cases = JSON.parse(readFileSync(new URL("../data/bounding_boxes.json", import.meta.url), "utf8"));
+  for (const { case: name, width, height, boxes, pixels } of cases) {
+    const layout = parseLayout(JSON.stringify(boxes));
+    const text = boundingBoxText(layout, { width, height });
+    assert.deepEqual(JSON.parse(text), pixels, name);
+    if (!boxes.length) continue;
+    const named = ({ label, color }) => ({ label, color });
+    assert.deepEqual(importLayout(text, { width, height }).boxes.map(named), layout.map(named), name);
+  }
 });
 
 test("what is exported as bounding boxes comes back to the pixel", () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as arrange from "../../web/layout/model/arrange.mjs";
 import * as model from "../../web/layout/model/boxes.mjs";
+import { finished, moving, resizing } from "../../web/layout/model/gestures.mjs";
 
 const box = (x0, y0, x1, y1, rest) => model.boxOf({ x0, y0, x1, y1 }, rest);
 const sides = ({ x0, y0, x1, y1 }) => [x0, y0, x1, y1];
@@ -156,4 +157,58 @@ test("distributing gives equal gaps and leaves the outer boxes", () => {
 test("matched sizes are those of the first selected box and stay in the picture", () => {
   const after = arrange.matchSize(state([box(0, 0, 0.4, 0.2), box(0.9, 0.9, 1, 1)], [0, 1])).boxes[1];
   assert.deepEqual(sides(after), [0.6, 0.8, 1, 1]);
+});
+
+const MASK = { size: [2, 2], counts: "0120" };
+
+test("what is painted, and its place in front, go where their box goes", () => {
+  const painted = box(0.1, 0.1, 0.3, 0.3, { label: "a", z: 2, mask: MASK });
+  const before = state([painted, box(0.5, 0.5, 0.8, 0.8)], [0]);
+  const around = { lines: () => null, reach: 0 };
+  const keys = { shift: false, alt: false, ctrl: false };
+  const dragged = (gesture) => finished(before, gesture.update({ x: 0.4, y: 0.4 }, keys));
+  const results = {
+    nudge: model.nudge(before, 5, 5, size),
+    stretch: model.stretch(before, 5, 5, size),
+    field: model.setField(before, 0, "w", 0.5),
+    align: arrange.align({ ...before, selected: [0, 1] }, "left"),
+    patch: model.patch(before, [0], { color: "#ff0000" }),
+    preset: model.relaid(before, [{ x0: 0, y0: 0, x1: 1, y1: 1 }]),
+    move: dragged(moving(before, { x: 0.2, y: 0.2 }, around)),
+    resize: dragged(resizing(before, "se", { x: 0.3, y: 0.3 }, around)),
+  };
+  for (const [name, after] of Object.entries(results)) {
+    assert.notDeepEqual(after.boxes, before.boxes, name);
+    assert.deepEqual([after.boxes[0].mask, after.boxes[0].z], [MASK, 2], name);
+  }
+  const copy = model.duplicateSelected(before).boxes[2];
+  assert.deepEqual([copy.mask, copy.z, copy.label], [MASK, 2, "a"]);
+  assert.equal(model.reorder(before, 0, 1).boxes[1].mask, MASK);
+});
+
+test("an emptied mask or z leaves the box as one that never had any", () => {
+  const before = state([box(0, 0, 1, 1, { z: 2, mask: MASK })], [0]);
+  assert.deepEqual(model.patch(before, [0], { z: 0, mask: undefined }).boxes[0], box(0, 0, 1, 1));
+});
+
+test("brought to the front, boxes lie before all others and belong to the same subjects", () => {
+  const three = ["a", "b", "c"].map((label) => box(0, 0, 1, 1, { label }));
+  const front = model.bringToFront(state(three, [0]));
+  assert.deepEqual(front.boxes.map(({ label, z }) => [label, z ?? 0]), [["a", 1], ["b", 0], ["c", 0]]);
+  assert.deepEqual(model.frontOrder(front.boxes), [1, 2, 0]);
+  assert.equal(model.bringToFront(front), front);
+  const both = model.bringToFront(model.select(front, [0, 1]));
+  assert.deepEqual(model.frontOrder(both.boxes), [2, 1, 0]);
+  assert.deepEqual(both.selected, [0, 1]);
+});
+
+test("sent to the back, boxes lie behind all others, and no z grows without end", () => {
+  let now = state(["a", "b", "c"].map((label) => box(0, 0, 1, 1, { label })), [2]);
+  now = model.sendToBack(now);
+  assert.deepEqual(model.frontOrder(now.boxes), [2, 0, 1]);
+  for (let n = 0; n < 20; n++) now = model.bringToFront(model.select(now, [n % 3]));
+  assert.ok(now.boxes.every(({ z = 0 }) => z >= 0 && z < 3));
+  assert.deepEqual(model.frontOrder(now.boxes), [2, 0, 1]);
+  const none = model.select(now, []);
+  assert.equal(model.sendToBack(none), none);
 });

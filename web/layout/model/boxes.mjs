@@ -17,23 +17,33 @@ import {
  * Nothing here is ever changed in place: every operation returns a new state, or the same one if it changes nothing.
  * @typedef {import("./geometry.mjs").Rect} Rect
  * @typedef {import("./geometry.mjs").Point} Point
- * @typedef {Rect & {label: string, color: string, locked?: boolean}} Box
+ * A colour is `#rrggbb` or "". A box with a larger `z` (0 if absent) is in front, of equal ones the later. A mask is
+ *   painted over its box.
+ * @typedef {Rect & {label: string, color: string, locked?: boolean, z?: number, mask?: import("./rle.mjs").Mask}} Box
  * @typedef {{readonly boxes: readonly Box[], readonly selected: readonly number[]}} State
  */
 
 /** @type {State} */
 export const EMPTY = Object.freeze({ boxes: Object.freeze([]), selected: Object.freeze([]) });
 
-/** @param {Rect} rect @param {Partial<Box>} [rest] @returns {Box} */
-export const boxOf = (rect, rest = {}) =>
+/** A box's `z` lies from minus this to this. */
+export const HIGHEST = 999_999;
+
+const COLOR = /^#[0-9A-Fa-f]{6}$/;
+
+/** What is no colour is dropped, so that nothing else ever reaches the page.
+ * @param {Rect} rect @param {Partial<Box>} [rest] @returns {Box} */
+export const boxOf = (rect, { label = "", color = "", locked, z, mask } = {}) =>
   settled({
     x0: rect.x0,
     y0: rect.y0,
     x1: rect.x1,
     y1: rect.y1,
-    label: rest.label ?? "",
-    color: rest.color ?? "",
-    ...(rest.locked ? { locked: true } : {}),
+    label,
+    color: COLOR.test(color) ? color : "",
+    ...(locked ? { locked: true } : {}),
+    ...(z ? { z } : {}),
+    ...(mask ? { mask } : {}),
   });
 
 /**
@@ -114,6 +124,30 @@ export function reorderSelected(state, step) {
   return chosen.reduce((now, k) => reorder(now, k, k + step), state);
 }
 
+/** Indices from the box that is furthest behind to the one in front. @param {readonly Box[]} boxes */
+export const frontOrder = (boxes) =>
+  [...boxes.keys()].sort((a, b) => (boxes[a].z ?? 0) - (boxes[b].z ?? 0) || a - b);
+
+/** Puts the selected boxes before all others, in the order that they are in. @param {State} state */
+export const bringToFront = (state) => restacked(state, (chosen, others) => [...others, ...chosen]);
+
+/** Puts the selected boxes behind all others, in the order that they are in. @param {State} state */
+export const sendToBack = (state) => restacked(state, (chosen, others) => [...chosen, ...others]);
+
+/** Writes a front order with the smallest `z` from 0 on; which subject a box belongs to stays.
+ * @param {State} state @param {(chosen: number[], others: number[]) => number[]} arrange @returns {State} */
+function restacked(state, arrange) {
+  const before = frontOrder(state.boxes);
+  const order = arrange(
+    before.filter((k) => state.selected.includes(k)),
+    before.filter((k) => !state.selected.includes(k)),
+  );
+  if (order.every((k, n) => k === before[n])) return state;
+  let z = 0;
+  const heights = new Map(order.map((k, n) => [k, n && k < order[n - 1] ? ++z : z]));
+  return change(state, order, (box, k) => boxOf(box, { ...box, z: heights.get(k) }));
+}
+
 /** Shifts the selected, unlocked boxes together by whole output pixels, inside the picture.
  * @param {State} state
  * @param {number} stepX
@@ -174,7 +208,7 @@ export function displaced(state, boxes) {
 export const sameRect = (a, b) => a.x0 === b.x0 && a.y0 === b.y0 && a.x1 === b.x1 && a.y1 === b.y1;
 
 /**
- * Puts other rectangles under the names, colours and locks of the boxes that are there.
+ * Puts other rectangles under all else that the boxes have that are there: names, colours, locks, masks.
  * @param {State} state
  * @param {readonly Rect[]} rects
  */

@@ -1,5 +1,7 @@
-import { boxOf } from "./boxes.mjs";
+import { boxOf, HIGHEST } from "./boxes.mjs";
+import { FormatError } from "./format_error.mjs";
 import { heightOf, widthOf } from "./geometry.mjs";
+import { readMask } from "./rle.mjs";
 
 /**
  * Texts of layouts: the saved value, what can be imported, what can be exported.
@@ -14,16 +16,6 @@ const SIDES = /** @type {const} */ (["x0", "y0", "x1", "y1"]);
 
 /** How deep lists and objects may lie in one another; a layout's lie 3 deep. */
 const DEEPEST = 16;
-
-/** Something in a text is not as it must be; `key` and `params` name the sentence among the translations. */
-export class FormatError extends Error {
-  /** @param {string} key @param {Record<string, string | number>} [params] */
-  constructor(key, params = {}) {
-    super(`${key} ${JSON.stringify(params)}`);
-    this.key = key;
-    this.params = params;
-  }
-}
 
 /** The saved text: equal layouts are equal texts. @param {readonly Box[]} boxes */
 export function layoutText(boxes) {
@@ -59,9 +51,11 @@ function savedBox(entry, k) {
   const box = k + 1;
   if (typeof entry !== "object" || entry === null) throw new FormatError("no_box", { box });
   if (Array.isArray(entry) && entry.length !== 4) throw new FormatError("not_four", { box, count: entry.length });
-  const { label = "", color = "", locked } = entry;
+  const { label = "", color = "", locked, z = 0 } = entry;
   if (typeof label !== "string" || typeof color !== "string") throw new FormatError("no_text", { box });
-  return checkedBox(sidesOf(entry), k, { label, color, locked: locked === true });
+  if (!Number.isInteger(z) || Math.abs(z) > HIGHEST) throw new FormatError("bad_z", { box, most: HIGHEST });
+  const mask = "mask" in entry ? readMask(entry.mask, box) : undefined;
+  return checkedBox(sidesOf(entry), k, { label, color, locked: locked === true, z, mask });
 }
 
 /** @param {any} entry @returns {any} */
@@ -132,8 +126,11 @@ export function importLayout(source, size, order = "auto") {
   const pixels =
     !thousandths && found.some(({ rect, pixels }) => pixels || Math.max(rect.x0, rect.y0, rect.x1, rect.y1) > 1.5);
   const [unitX, unitY] = thousandths ? [1000, 1000] : pixels ? [size.width, size.height] : [1, 1];
-  const boxes = found.map(({ rect, label }, k) =>
-    checkedBox({ x0: rect.x0 / unitX, y0: rect.y0 / unitY, x1: rect.x1 / unitX, y1: rect.y1 / unitY }, k, { label }),
+  const boxes = found.map(({ rect, label, color }, k) =>
+    checkedBox({ x0: rect.x0 / unitX, y0: rect.y0 / unitY, x1: rect.x1 / unitX, y1: rect.y1 / unitY }, k, {
+      label,
+      color,
+    }),
   );
   return { boxes, form: thousandths ? "thousandths" : pixels ? "pixels" : "fractions" };
 }
@@ -168,14 +165,15 @@ function looseRect(entry, order) {
   const label =
     text(entry?.label ?? entry?.name ?? entry?.desc ?? entry?.metadata?.text ?? entry?.metadata?.label ?? "") ||
     text(entry?.metadata?.desc);
+  const color = text(entry?.color ?? entry?.metadata?.palette?.[0]);
   if (Array.isArray(list)) {
     const chosen = order !== "auto" ? order : entry?.box_2d ? "y0x0y1x1_1000" : "x0y0x1y1";
-    return { rect: rectOf(list, chosen), label, pixels: false, thousandths: chosen === "y0x0y1x1_1000" };
+    return { rect: rectOf(list, chosen), label, color, pixels: false, thousandths: chosen === "y0x0y1x1_1000" };
   }
   if (typeof entry?.width === "number" && typeof entry?.x === "number") {
     const { x, y, width, height } = entry;
     const pixels = Math.max(x, y, width, height) > 1.5;
-    return { rect: { x0: x, y0: y, x1: x + width, y1: y + height }, label, pixels, thousandths: false };
+    return { rect: { x0: x, y0: y, x1: x + width, y1: y + height }, label, color, pixels, thousandths: false };
   }
   const rect = {
     x0: entry?.x0 ?? entry?.x1,
@@ -183,7 +181,7 @@ function looseRect(entry, order) {
     x1: entry?.x0 === undefined ? entry?.x2 : entry?.x1,
     y1: entry?.y0 === undefined ? entry?.y2 : entry?.y1,
   };
-  return { rect, label, pixels: false, thousandths: false };
+  return { rect, label, color, pixels: false, thousandths: false };
 }
 
 /** A number, also one written as text; everything else is none. @param {any} side */
@@ -198,26 +196,31 @@ function rectOf(list, order) {
 }
 
 /**
- * Core BOUNDING_BOX: whole pixels, x to the right, y downwards, names under `metadata`.
+ * Core BOUNDING_BOX just as the node's own output is (tests/data/bounding_boxes.json): one frame of boxes in whole
+ *   pixels, x to the right, y downwards, names under `metadata`.
  * @param {readonly Box[]} boxes
  * @param {Size} size
  */
 export function boundingBoxText(boxes, size) {
-  return JSON.stringify(
-    boxes.map((box) => {
-      const x = Math.round(box.x0 * size.width);
-      const y = Math.round(box.y0 * size.height);
-      return {
-        x,
-        y,
-        width: Math.max(Math.round(box.x1 * size.width) - x, 1),
-        height: Math.max(Math.round(box.y1 * size.height) - y, 1),
-        metadata: { type: "subject", text: box.label, desc: "", palette: box.color ? [box.color] : [] },
-      };
-    }),
-    null,
-    2,
-  );
+  const entries = boxes.map((box) => {
+    const x = Math.min(whole(box.x0 * size.width), size.width - 1);
+    const y = Math.min(whole(box.y0 * size.height), size.height - 1);
+    return {
+      x,
+      y,
+      width: Math.max(whole(box.x1 * size.width) - x, 1),
+      height: Math.max(whole(box.y1 * size.height) - y, 1),
+      metadata: { type: "obj", text: "", desc: box.label, palette: box.color ? [box.color] : [] },
+    };
+  });
+  return JSON.stringify([entries], null, 2);
+}
+
+/** The nearest whole number, of two as near the even one, as the server rounds. @param {number} value */
+function whole(value) {
+  const below = Math.floor(value);
+  const rest = value - below;
+  return rest > 0.5 || (rest === 0.5 && below % 2) ? below + 1 : below;
 }
 
 /** The saved form, one box a line, to be read by people. @param {readonly Box[]} boxes */
