@@ -70,7 +70,7 @@ class LayoutPage:
             code,
         )
         # A canvas takes up the session of an earlier one with the same id.
-        self.layout("(Object.assign(ui.session, { list: false, side: true }), ui.invalidate())")
+        self.layout("(Object.assign(ui.session, { list: false, side: true, view: null }), ui.invalidate())")
         self.settle()
         self.page.evaluate(
             """() => {

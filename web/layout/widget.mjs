@@ -20,12 +20,14 @@ import { isSilent, isSpare } from "./model/subjects.mjs";
 import { colourOf, lightness, rgbOf } from "./view/palette.mjs";
 import { onPicture, pictureAt, tintedMask } from "./view/pictures.mjs";
 import { listenToPointer } from "./input/pointer.mjs";
+import { listenToNavigation } from "./input/navigation.mjs";
 import { openRename } from "./panels/rename.mjs";
 import { sessionKey, sessionOf } from "./host/session.mjs";
 import { onOptions, readOptions } from "./host/settings.mjs";
 import { onWidth, Stage } from "./view/stage.mjs";
 import { onTheme } from "./view/theme.mjs";
 import { makeToolbar } from "./panels/toolbar.mjs";
+import { makeZoom } from "./panels/zoom.mjs";
 
 /**
  * What the layout node sends to the page when it has run, as `ui={"msd_layout": [...]}` with one entry:
@@ -72,12 +74,14 @@ export class LayoutCanvas {
       changed: () => this.changed(),
       refused: () => toast("info", t("error.linked"), t("error.linked_detail")),
     });
-    this.root = element("div", { class: "msd-root", "data-capture-wheel": "true" });
+    this.root = element("div", { class: "msd-root" });
     const holder = element("div", { class: "msd-stage" });
-    this.stage = new Stage(holder, () => this.scene());
+    this.stage = new Stage(holder, () => this.scene(), () => this.session.view);
     this.toolbar = makeToolbar(this);
     this.list = makeList(this);
     this.footer = makeFooter(this);
+    this.zoom = makeZoom(this);
+    holder.append(this.zoom.element);
     this.root.append(
       this.toolbar.element,
       element("div", { class: "msd-body" }, holder, this.list.element),
@@ -97,6 +101,7 @@ export class LayoutCanvas {
     );
     this.stops = [
       listenToClipboard(this),
+      listenToNavigation(this),
       onWidth(this.root, () => this.root.clientWidth >= WIDE !== this.wide && this.invalidate()),
       onPicture(() => this.invalidate()),
       onBackground(() => this.invalidate()),
@@ -189,6 +194,7 @@ export class LayoutCanvas {
     this.list.update();
     this.footer.update();
     this.stage.repaint();
+    this.zoom.update();
   }
 
   /** Reads width, height, subjects, links and the last run's report again. Cheap enough to be called often. */

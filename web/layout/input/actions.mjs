@@ -14,7 +14,8 @@ import {
 } from "../model/boxes.mjs";
 import { PRESETS, spread } from "../model/presets.mjs";
 import { setOption } from "../host/settings.mjs";
-import { hasCtrl, keyName } from "./keys.mjs";
+import { hasCtrl, isShifted, keyName } from "./keys.mjs";
+import { fit, showActualPixels, zoomBy } from "./navigation.mjs";
 
 /**
  * Everything a user can do to a layout, once: toolbar, menus, keys and commands all take it from here.
@@ -87,6 +88,10 @@ const LIST = [
   { name: "snap", key: "S", when: always, run: (ui) => setOption("snap", !ui.editor.options().snap) },
   { name: "grid", key: "G", when: always, run: (ui) => setOption("grid", !ui.editor.options().grid) },
   { name: "thirds", key: "T", when: always, run: (ui) => setOption("thirds", !ui.editor.options().thirds) },
+  { name: "fit", key: "0", when: always, run: fit },
+  { name: "actual_pixels", key: "Shift+0", when: always, run: showActualPixels },
+  { name: "zoom_in", key: "+", when: always, run: (ui) => zoomBy(ui, 1) },
+  { name: "zoom_out", key: "-", when: always, run: (ui) => zoomBy(ui, -1) },
   { name: "list", key: "B", when: always, run: (ui) => ui.toggleList() },
   { name: "full", key: "F", when: always, run: (ui) => ui.toggleFull() },
   { name: "transfer", key: "J", when: always, run: (ui) => ui.openTransfer() },
@@ -102,14 +107,15 @@ const BY_KEY = {
   ...Object.fromEntries(LIST.flatMap(({ name, key }) => (key ? [[key.toLowerCase(), name]] : []))),
   backspace: "remove",
   f2: "rename",
+  "shift+1": "fit",
+  "=": "zoom_in",
 };
 
 /** @param {KeyboardEvent} event @returns {Action | undefined} */
 export function actionForKey(event) {
   if (event.altKey) return undefined;
-  const name = keyName(event);
-  const shift = event.shiftKey && name.length > 1 ? "shift+" : "";
-  return ACTIONS[BY_KEY[`${hasCtrl(event) ? "ctrl+" : ""}${shift}${name}`]];
+  const shift = isShifted(event) ? "shift+" : "";
+  return ACTIONS[BY_KEY[`${hasCtrl(event) ? "ctrl+" : ""}${shift}${keyName(event)}`]];
 }
 
 /**
@@ -152,7 +158,7 @@ export const MENUS = {
     "earlier",
     "later",
   ],
-  more: ["transfer", "select_all", "clear", null, "thirds", "snap", "grid", null, "keys"],
+  more: ["transfer", "select_all", "clear", null, "thirds", "snap", "grid", null, "fit", "actual_pixels", "zoom_in", "zoom_out", null, "keys"],
   context: [
     "make_mine",
     "add",

@@ -1,5 +1,6 @@
 import { actionForKey, perform } from "./actions.mjs";
-import { hasCtrl, isComposing, isPageKey, isTextField, keyName } from "./keys.mjs";
+import { hasCtrl, isComposing, isPageKey, isShifted, isTextField, keyName } from "./keys.mjs";
+import { holdSpace } from "./navigation.mjs";
 import { nudge, stretch } from "../model/boxes.mjs";
 
 /**
@@ -25,8 +26,12 @@ export function listenToKeyboard(ui) {
   });
   root.addEventListener("keyup", (/** @type {KeyboardEvent} */ event) => {
     if (keyName(event) in ARROWS && !isTextField(event.target)) settle(ui);
+    if (keyName(event) === "space") holdSpace(ui, false);
   });
-  stage.canvas.addEventListener("blur", () => !editor.busy && settle(ui));
+  stage.canvas.addEventListener("blur", () => {
+    holdSpace(ui, false);
+    if (!editor.busy) settle(ui);
+  });
 }
 
 /** Keeps what a held key has shown. @param {LayoutCanvas} ui */
@@ -66,8 +71,12 @@ function handle(ui, event) {
     escape(ui);
     return true;
   }
+  if (name === "space") {
+    holdSpace(ui, true);
+    return true;
+  }
   if (name === "tab" && !ctrl && !event.altKey) return walk(ui, event.shiftKey ? -1 : 1);
-  if (/^[1-9]$/.test(name) && !ctrl && !event.altKey) {
+  if (/^[1-9]$/.test(name) && !ctrl && !event.altKey && !isShifted(event)) {
     ui.focus();
     editor.select([Number(name) - 1]);
     return true;

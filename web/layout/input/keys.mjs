@@ -16,6 +16,15 @@ export function keyName({ key, code = "" }) {
 /** A key that an input method is composing a text with means nothing else. @param {KeyboardEvent} event */
 export const isComposing = (event) => event.isComposing || event.keyCode === 229;
 
+/**
+ * Shift as part of a key's name: with named keys, and with digits that it turns into other characters.
+ * @param {{key: string, code?: string, shiftKey: boolean}} event
+ */
+export function isShifted(event) {
+  const name = keyName(event);
+  return event.shiftKey && (name.length > 1 || (/^\d$/.test(name) && event.key !== name));
+}
+
 /** @param {KeyboardEvent | MouseEvent} event */
 export const hasCtrl = (event) => event.ctrlKey || event.metaKey;
 

@@ -130,17 +130,6 @@ export function listenToPointer(ui) {
     event.stopPropagation();
     if (!ui.editor.busy) openMenuAt(event);
   });
-  canvas.addEventListener(
-    "wheel",
-    (event) => {
-      if (ui.session.full) return event.preventDefault();
-      if (usesVueNodes()) return;
-      event.preventDefault();
-      event.stopPropagation();
-      app.canvas.processMouseWheel(event);
-    },
-    { passive: false },
-  );
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Line icons on a field of 16 by 16. @type {Record<string, string>} */
 const PATHS = {
   add: "M8 3v10M3 8h10",
+  minus: "M3 8h10",
   presets: "M2.5 3.5h11v9h-11zM7 3.5v9M7 8h6.5",
   align: "M2.5 2v12M5 4.5h8v2.5H5zM5 9.5h5v2.5H5z",
   snap: "M3.5 2.5v5a4.5 4.5 0 0 0 9 0v-5h-3v5a1.5 1.5 0 0 1-3 0v-5zM3.5 5.2h3M9.5 5.2h3",

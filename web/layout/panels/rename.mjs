@@ -1,6 +1,8 @@
 import { element } from "./elements.mjs";
 import { t } from "../host/texts.mjs";
 import { patch } from "../model/boxes.mjs";
+import { clamp } from "../model/geometry.mjs";
+import { visiblePart } from "../view/viewport.mjs";
 import { isComposing } from "../input/keys.mjs";
 
 /**
@@ -36,10 +38,11 @@ export function openRename(ui, k) {
     onpointerdown: (/** @type {Event} */ event) => event.stopPropagation(),
     onblur: () => close(true),
   });
-  const { frame } = stage;
-  const width = Math.min(Math.max((box.x1 - box.x0) * frame.w, 110), frame.w);
-  input.style.left = `${Math.min(frame.x + box.x0 * frame.w, frame.x + frame.w - width)}px`;
-  input.style.top = `${Math.min(frame.y + box.y0 * frame.h, frame.y + frame.h - 24)}px`;
+  const { frame, extent } = stage;
+  const visible = visiblePart(frame, extent);
+  const width = Math.min(Math.max((box.x1 - box.x0) * frame.w, 110), visible.w);
+  input.style.left = `${clamp(frame.x + box.x0 * frame.w, visible.x, visible.x + visible.w - width)}px`;
+  input.style.top = `${clamp(frame.y + box.y0 * frame.h, visible.y, visible.y + visible.h - 24)}px`;
   input.style.width = `${width}px`;
   stage.holder.append(input);
   input.focus({ preventScroll: true });

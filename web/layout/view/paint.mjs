@@ -3,13 +3,14 @@ import { paintBox } from "./paint_box.mjs";
 import { paintBadge, paintGuides, paintHandles, paintMarquee } from "./paint_marks.mjs";
 
 /**
- * Painting a scene. Coordinates are the stage's CSS pixels; the frame is where the picture lies on the stage.
+ * Painting a scene. Coordinates are the stage's CSS pixels; the frame is where the picture lies on the stage, and
+ * `visible` the part of it that is on the stage.
  * @typedef {import("../model/boxes.mjs").Box} Box
  * @typedef {import("./theme.mjs").Theme} Theme
  * @typedef {import("./pictures.mjs").Picture} Picture
  * @typedef {{x: number, y: number, w: number, h: number}} Frame
  * @typedef {{
- *   stage: {w: number, h: number}, frame: Frame, size: {width: number, height: number},
+ *   stage: {w: number, h: number}, frame: Frame, visible: Frame, size: {width: number, height: number},
  *   boxes: readonly Box[], selected: readonly number[], hover: number, movable: readonly number[],
  *   titles: string[], colours: string[], pictures: (Picture | null)[], masks: (Picture | null)[],
  *   unassigned: (k: number) => boolean, silent: (k: number) => boolean,

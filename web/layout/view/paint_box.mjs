@@ -26,6 +26,8 @@ export function paintBox(ctx, scene, k, selected) {
     w: (box.x1 - box.x0) * frame.w,
     h: (box.y1 - box.y0) * frame.h,
   };
+  const seen = common(area, scene.visible);
+  if (!seen) return;
   const colour = scene.colours[k];
   const rgb = rgbOf(colour) ?? [128, 128, 128];
   const spare = scene.unassigned(k);
@@ -53,7 +55,14 @@ export function paintBox(ctx, scene, k, selected) {
   ctx.strokeRect(outline[0], outline[1], outline[2], outline[3]);
   if (spare) ctx.setLineDash([]);
   const marks = [...(silent ? [paintMuted] : []), ...(box.locked ? [paintLock] : [])];
-  paintTag(ctx, area, scene.titles[k], colour, spare || silent, marks, theme.font, frame);
+  paintTag(ctx, seen, scene.titles[k], colour, spare || silent, marks, theme.font, scene.visible);
+}
+
+/** What two areas share; null where they don't touch. @param {Area} a @param {Area} b @returns {Area | null} */
+function common(a, b) {
+  const [x, y] = [Math.max(a.x, b.x), Math.max(a.y, b.y)];
+  const [w, h] = [Math.min(a.x + a.w, b.x + b.w) - x, Math.min(a.y + a.h, b.y + b.h) - y];
+  return w > 0 && h > 0 ? { x, y, w, h } : null;
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {number} k @param {Area} area */

@@ -77,7 +77,7 @@ export function paintBadge(ctx, { frame, active, size, theme, stage }) {
   const middle = frame.x + ((active.x0 + active.x1) / 2) * frame.w;
   const left = Math.min(Math.max(middle - width / 2, 2), stage.w - width - 2);
   const below = frame.y + active.y1 * frame.h + 8;
-  const top = below + 20 > stage.h - 2 ? frame.y + active.y1 * frame.h - 28 : below;
+  const top = below + 20 > stage.h - 2 ? Math.min(frame.y + active.y1 * frame.h, stage.h) - 28 : below;
   ctx.beginPath();
   ctx.roundRect(left, top, width, 20, 4);
   ctx.fillStyle = theme.badge;

@@ -1,13 +1,12 @@
-import { letterbox } from "../model/geometry.mjs";
 import { paint } from "./paint.mjs";
 import { onTheme, readTheme } from "./theme.mjs";
+import { frameOf, settledView, visiblePart, WHOLE } from "./viewport.mjs";
 
 /**
  * The canvas element: its pixels, where the frame lies on it, and when it is painted.
  * @typedef {import("../model/geometry.mjs").Point} Point
  */
 
-const MARGIN = 6;
 const SHARPEST = 3;
 
 /** Calls back when an element has another width; returns how to stop.
@@ -21,11 +20,16 @@ export function onWidth(element, callback) {
 export class Stage {
   /**
    * @param {HTMLElement} holder
-   * @param {(stage: Stage) => Omit<import("./paint.mjs").Scene, "stage" | "frame" | "theme">} scene
+   * @param {(stage: Stage) => Omit<import("./paint.mjs").Scene, "stage" | "frame" | "visible" | "theme">} scene
+   * @param {() => import("./viewport.mjs").Viewport | null} view
    */
-  constructor(holder, scene) {
+  constructor(holder, scene, view = () => null) {
     this.holder = holder;
     this.scene = scene;
+    this.view = view;
+    this.size = { width: 1, height: 1 };
+    /** Whether a drag moves the view, because the space bar is held. */
+    this.grabbing = false;
     this.canvas = document.createElement("canvas");
     this.canvas.className = "msd-canvas";
     this.canvas.tabIndex = 0;
@@ -82,9 +86,14 @@ export class Stage {
       this.invalidate();
   }
 
-  /** @param {number} width @param {number} height of the picture */
-  layOut(width, height) {
-    this.frame = letterbox(this.holder.clientWidth, this.holder.clientHeight, width, height, MARGIN);
+  /** The stage in CSS pixels. @returns {import("./viewport.mjs").Extent} */
+  get extent() {
+    return { w: this.holder.clientWidth, h: this.holder.clientHeight };
+  }
+
+  /** What the stage shows, as it is allowed for this size. */
+  get shownView() {
+    return settledView(this.view() ?? WHOLE, this.extent, this.size);
   }
 
   paint() {
@@ -98,9 +107,11 @@ export class Stage {
     }
     this.theme ??= readTheme(this.holder);
     const scene = this.scene(this);
-    this.layOut(scene.size.width, scene.size.height);
+    this.size = scene.size;
+    this.frame = frameOf(this.shownView, { w, h }, scene.size);
     this.context.setTransform(pixelsX / w, 0, 0, pixelsY / h, 0, 0);
-    paint(this.context, { ...scene, stage: { w, h }, frame: this.frame, theme: this.theme });
+    const visible = visiblePart(this.frame, { w, h });
+    paint(this.context, { ...scene, stage: { w, h }, frame: this.frame, visible, theme: this.theme });
   }
 
   /**
@@ -109,10 +120,17 @@ export class Stage {
    * @returns {Point}
    */
   pointAt(event) {
-    const rect = this.canvas.getBoundingClientRect();
-    const x = ((event.clientX - rect.left) / rect.width) * this.holder.clientWidth;
-    const y = ((event.clientY - rect.top) / rect.height) * this.holder.clientHeight;
+    const { x, y } = this.pixelAt(event);
     return { x: (x - this.frame.x) / this.frame.w, y: (y - this.frame.y) / this.frame.h };
+  }
+
+  /** Where a pointer is, in the stage's CSS pixels. @param {{clientX: number, clientY: number}} event @returns {Point} */
+  pixelAt(event) {
+    const rect = this.canvas.getBoundingClientRect();
+    return {
+      x: ((event.clientX - rect.left) / rect.width) * this.holder.clientWidth,
+      y: ((event.clientY - rect.top) / rect.height) * this.holder.clientHeight,
+    };
   }
 
   /** Screen pixels as fractions of the picture. @param {number} pixels */
