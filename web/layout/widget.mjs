@@ -1,29 +1,33 @@
 import { MENUS } from "./input/actions.mjs";
 import { onBackground } from "./host/results.mjs";
-import { backgroundPicture } from "./view/background.mjs";
 import { listenToClipboard } from "./input/clipboard.mjs";
+import { listenToDrop } from "./input/drop.mjs";
 import { Editor } from "./model/editor.mjs";
 import { element } from "./panels/elements.mjs";
 import { makeFooter } from "./panels/footer.mjs";
 import { layoutText } from "./model/format.mjs";
 import { FormatError } from "./model/format_error.mjs";
 import { enterFull, isFull, leaveFull } from "./panels/full_screen.mjs";
-import { inputSlot, pictureBehind, subjectsOf, valueOf } from "./host/graph.mjs";
+import { inputSlot, pictureBehind, subjectsBehind, subjectsOf, valueOf } from "./host/graph.mjs";
 import { app, captureUndo, fileUrl, isShown, linkAt, outputsOf, rootGraph, toast } from "./host/frontend.mjs";
 import { t } from "./host/texts.mjs";
 import { openTransfer } from "./panels/transfer.mjs";
 import { listenToKeyboard } from "./input/keyboard.mjs";
 import { makeList } from "./panels/list.mjs";
+import { makeNotice } from "./panels/notice.mjs";
 import { closeMenu, openMenu } from "./panels/menu.mjs";
-import { boxOf, movable, select } from "./model/boxes.mjs";
-import { isSilent, isSpare } from "./model/subjects.mjs";
-import { colourOf, lightness, rgbOf } from "./view/palette.mjs";
-import { onPicture, pictureAt, tintedMask } from "./view/pictures.mjs";
+import { boxOf, select } from "./model/boxes.mjs";
+import { hasSubject, titleOf } from "./view/captions.mjs";
+import { lightness, rgbOf } from "./view/palette.mjs";
+import { onPicture } from "./view/pictures.mjs";
 import { listenToPointer } from "./input/pointer.mjs";
 import { listenToNavigation } from "./input/navigation.mjs";
+import { askForPhrases, openPhrase } from "./panels/phrase.mjs";
 import { openRename } from "./panels/rename.mjs";
 import { sessionKey, sessionOf } from "./host/session.mjs";
 import { onOptions, readOptions } from "./host/settings.mjs";
+import { Landing } from "./view/landing.mjs";
+import { sceneOf } from "./scene.mjs";
 import { onWidth, Stage } from "./view/stage.mjs";
 import { onTheme } from "./view/theme.mjs";
 import { makeToolbar } from "./panels/toolbar.mjs";
@@ -76,7 +80,15 @@ export class LayoutCanvas {
     });
     this.root = element("div", { class: "msd-root" });
     const holder = element("div", { class: "msd-stage" });
-    this.stage = new Stage(holder, () => this.scene(), () => this.session.view);
+    this.stage = new Stage(
+      holder,
+      () => sceneOf(this),
+      () => this.session.view,
+    );
+    this.landing = new Landing(this.stage);
+    this.notice = makeNotice(this);
+    /** Whether an encoder takes this layout. */
+    this.chained = false;
     this.toolbar = makeToolbar(this);
     this.list = makeList(this);
     this.footer = makeFooter(this);
@@ -91,6 +103,7 @@ export class LayoutCanvas {
     this.stage.canvas.setAttribute("aria-label", t("canvas.label"));
     listenToPointer(this);
     listenToKeyboard(this);
+    listenToDrop(this);
     this.root.addEventListener("pointerdown", (/** @type {Event} */ event) => event.stopPropagation());
     this.root.addEventListener("focusin", () => void (this.session.focused = true));
     this.root.addEventListener("focusout", () =>
@@ -193,6 +206,7 @@ export class LayoutCanvas {
     this.toolbar.update();
     this.list.update();
     this.footer.update();
+    this.notice.update();
     this.stage.repaint();
     this.zoom.update();
   }
@@ -203,16 +217,19 @@ export class LayoutCanvas {
     const reader = this.reader();
     const { editor, node } = this;
     this.report = outputsOf(node)?.msd_layout?.[0] ?? this.report;
-    const before = JSON.stringify([editor.size, editor.subjects, editor.linked, this.background]);
+    const before = JSON.stringify([editor.size, editor.subjects, editor.linked, this.background, this.chained]);
     editor.size = {
       width: this.length(reader, "width", this.report?.width),
       height: this.length(reader, "height", this.report?.height),
     };
-    editor.subjects = subjectsOf(reader, node);
+    const behind = subjectsBehind(reader, node);
+    editor.subjects = subjectsOf(reader, node, behind);
+    this.chained = behind.encoder !== null;
     const linked = REPLACING.some((name) => this.isLinked(name));
     editor.linked = linked ? (this.report?.boxes ?? []).map((box) => boxOf(box, box)) : null;
     this.background = this.linkedBackground(reader);
-    if (JSON.stringify([editor.size, editor.subjects, editor.linked, this.background]) !== before) this.invalidate();
+    if (JSON.stringify([editor.size, editor.subjects, editor.linked, this.background, this.chained]) !== before)
+      this.invalidate();
     this.stage.checkSharpness();
   }
 
@@ -254,51 +271,9 @@ export class LayoutCanvas {
     captureUndo();
   }
 
-  /** What the k-th box is called: its own name and its subject's phrase. @param {number} k */
-  titleOf(k) {
-    const names = [this.editor.shown.boxes[k]?.label, this.editor.subjects?.[k]?.phrase].filter(Boolean);
-    return [...new Set(names)].join(" · ");
-  }
-
-  /** @returns {ReturnType<ConstructorParameters<typeof Stage>[1]>} */
-  scene() {
-    const { editor, options } = this;
-    const { boxes, selected } = editor.shown;
-    const subjects = editor.subjects;
-    const colours = boxes.map((box, k) => colourOf(box, k, options.palette));
-    const masks = this.isLinked("masks") ? (this.report?.masks ?? []) : [];
-    return {
-      size: editor.size,
-      boxes,
-      selected,
-      hover: editor.hover,
-      movable: movable(editor.shown),
-      colours,
-      options,
-      titles: boxes.map((_, k) => this.tagOf(k)),
-      pictures: boxes.map((_, k) => (options.pictures === "off" ? null : pictureAt(subjects?.[k]?.picture))),
-      masks: boxes.map((_, k) =>
-        masks[k] ? tintedMask(fileUrl(/** @type {FileRecord} */ (masks[k])), colours[k]) : null,
-      ),
-      unassigned: (k) => isSpare(subjects, k),
-      silent: (k) => isSilent(subjects?.[k]),
-      guides: editor.draft?.guides ?? [],
-      marquee: editor.draft?.marquee ?? null,
-      active: editor.draft?.active ?? null,
-      background: backgroundPicture(options.background, this.background),
-      readOnly: editor.readOnly,
-      focused: this.session.focused,
-      hint: editor.readOnly ? t("footer.linked_unknown") : t("canvas.hint"),
-    };
-  }
-
   /** @param {number} k */
-  tagOf(k) {
-    const weight = this.editor.subjects?.[k]?.weight ?? 1;
-    const title = this.titleOf(k);
-    const part = this.editor.subjects?.[k]?.part ?? "acting";
-    const word = part === "acting" || part === "empty" ? "" : ` (${t(`subject.${part}`)})`;
-    return `${k + 1}${title ? ` ${title}` : ""}${weight === 1 ? "" : ` ×${Math.round(weight * 100) / 100}`}${word}`;
+  titleOf(k) {
+    return titleOf(this.editor, k);
   }
 
   /** @param {number} k */
@@ -315,6 +290,24 @@ export class LayoutCanvas {
   /** @param {number} k */
   rename(k) {
     openRename(this, k);
+  }
+
+  /** What stands in the tag: the subject's phrase, else the box's own name. @param {number} k */
+  edit(k) {
+    if (hasSubject(this.editor, k)) openPhrase(this, k);
+    else this.rename(k);
+  }
+
+  /** @param {number[]} boxes of subjects that photos have become */
+  photosTaken(boxes) {
+    askForPhrases(this, boxes);
+  }
+
+  addChain() {}
+
+  /** @param {"info"|"success"|"warn"|"error"} severity @param {string} summary @param {string} [detail] */
+  tell(severity, summary, detail) {
+    toast(severity, summary, detail);
   }
 
   /** @param {number} x @param {number} y */

@@ -55,3 +55,53 @@ export const isShown = (node) => app.canvas?.graph === node.graph;
 export const graphZoom = () => app.canvas?.ds?.scale ?? 1;
 
 export const usesVueNodes = () => Boolean(readSetting("Comfy.VueNodes.Enabled", false));
+
+/**
+ * Runs a change of several nodes, links and values as one step of the undo history. Without the tracker's bracket each
+ *   link made would be a step of its own; without the order that loading works out, which is saved too, the first undo
+ *   would take back nothing but that.
+ * @template T @param {() => T} change @returns {T}
+ */
+export function asOneStep(change) {
+  const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
+  tracker?.beforeChange?.();
+  try {
+    return change();
+  } finally {
+    for (const graph of [rootGraph(), ...(rootGraph()?.subgraphs?.values?.() ?? [])]) graph?.updateExecutionOrder?.();
+    tracker?.afterChange?.();
+    captureUndo();
+  }
+}
+
+/** A node that is in no graph yet. Without it nothing can be built. @param {string} type @returns {any} */
+export const createNode = (type) => globalThis.LiteGraph?.createNode(type) ?? null;
+
+/**
+ * Puts a picture into the server's input folder, as *Load Image* does; without it no photo can be dropped.
+ * @param {File} file
+ * @param {string} [subfolder]
+ * @returns {Promise<string>} the value for *Load Image*: the name that the server gave it, with its folder
+ */
+export async function uploadImage(file, subfolder = "") {
+  const body = new FormData();
+  body.append("image", file, file.name);
+  if (subfolder) body.append("subfolder", subfolder);
+  const answer = await api.fetchApi("/upload/image", { method: "POST", body });
+  if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`.trim());
+  const { name, subfolder: folder } = await answer.json();
+  return folder ? `${folder}/${name}` : name;
+}
+
+/**
+ * Gives a widget a value as its user would; without the callback *Load Image* shows the picture of before.
+ * @param {any} node @param {any} widget @param {any} value
+ */
+export function giveValue(node, widget, value) {
+  const values = widget.options?.values;
+  // A file that was uploaded just now is not in the list that the server sent.
+  if (Array.isArray(values) && !values.includes(value)) values.push(value);
+  widget.value = value;
+  widget.callback?.(value, app.canvas, node, node.pos);
+  node.graph?.setDirtyCanvas?.(true, true);
+}

@@ -176,10 +176,10 @@ export function subjectsBehind(reader, layoutNode) {
 
 /**
  * Subjects in the order of their boxes; null where no encoder is fed by the layout and none waits for one.
- * @param {Reader} reader @param {Node} layoutNode @returns {Subject[] | null}
+ * @param {Reader} reader @param {Node} layoutNode @param {ReturnType<typeof subjectsBehind>} [behind]
+ * @returns {Subject[] | null}
  */
-export function subjectsOf(reader, layoutNode) {
-  const { encoder, nodes } = subjectsBehind(reader, layoutNode);
+export function subjectsOf(reader, layoutNode, { encoder, nodes } = subjectsBehind(reader, layoutNode)) {
   if (!encoder && !nodes.length) return null;
   return nodes.map((node, k) => {
     if (!node) return NOBODY;

@@ -1,9 +1,9 @@
 /**
  * What a canvas remembers of itself while the page is open. Undo makes every node anew, so it can't be kept on the
  * node. `list`: whether the list lies over a narrow canvas; `side`: whether it stands beside a wide one; `view`: what
- * part of the picture the stage shows, null for the whole.
+ * part of the picture the stage shows, null for the whole; `weight`: of a subject, while its slider is dragged.
  * @typedef {{selected: number[], focused: boolean, list: boolean, side: boolean, pixels: boolean, full: boolean,
- *   view: {zoom: number, x: number, y: number} | null}} Session
+ *   view: {zoom: number, x: number, y: number} | null, weight: {id: string, weight: number} | null}} Session
  */
 
 /** @type {Map<string, Session>} */
@@ -20,7 +20,16 @@ export const sessionKey = (node) => `${node.graph?.isRootGraph === false ? node.
 export function sessionOf(key) {
   const known = sessions.get(key);
   if (known) return known;
-  const fresh = { selected: [], focused: false, list: false, side: true, pixels: true, full: false, view: null };
+  const fresh = {
+    selected: [],
+    focused: false,
+    list: false,
+    side: true,
+    pixels: true,
+    full: false,
+    view: null,
+    weight: null,
+  };
   sessions.set(key, fresh);
   return fresh;
 }

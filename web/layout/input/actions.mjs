@@ -13,6 +13,8 @@ import {
   selectAll,
 } from "../model/boxes.mjs";
 import { PRESETS, spread } from "../model/presets.mjs";
+import { hasSubject } from "../view/captions.mjs";
+import { choosePhotos } from "./photos.mjs";
 import { setOption } from "../host/settings.mjs";
 import { hasCtrl, isShifted, keyName } from "./keys.mjs";
 import { fit, showActualPixels, zoomBy } from "./navigation.mjs";
@@ -42,8 +44,19 @@ const changing = (change) => (ui) => ui.editor.apply(change(ui.editor.state));
 const LIST = [
   { name: "add", key: "N", when: editable, run: changing((state) => append(state, [boxOf(freePlace(state.boxes))])) },
   {
-    name: "rename",
+    name: "edit",
+    when: (ui) => ui.editor.state.selected.length === 1,
+    run: (ui) => ui.edit(ui.editor.state.selected[0]),
+  },
+  {
+    name: "phrase",
     key: "Enter",
+    when: (ui) => ui.editor.state.selected.length === 1 && hasSubject(ui.editor, ui.editor.state.selected[0]),
+    run: (ui) => ui.edit(ui.editor.state.selected[0]),
+  },
+  {
+    name: "rename",
+    key: "F2",
     when: (ui) => editable(ui) && ui.editor.state.selected.length === 1,
     run: (ui) => ui.rename(ui.editor.state.selected[0]),
   },
@@ -85,6 +98,8 @@ const LIST = [
     when: (ui) => ui.editor.readOnly && ui.editor.shown.boxes.length > 0,
     run: (ui) => ui.makeMine(),
   },
+  { name: "photo", key: "P", when: editable, run: choosePhotos },
+  { name: "chain", when: (ui) => !ui.chained, run: (ui) => ui.addChain() },
   { name: "snap", key: "S", when: always, run: (ui) => setOption("snap", !ui.editor.options().snap) },
   { name: "grid", key: "G", when: always, run: (ui) => setOption("grid", !ui.editor.options().grid) },
   { name: "thirds", key: "T", when: always, run: (ui) => setOption("thirds", !ui.editor.options().thirds) },
@@ -106,7 +121,8 @@ export const ACTIONS = /** @type {Record<string, Action>} */ (
 const BY_KEY = {
   ...Object.fromEntries(LIST.flatMap(({ name, key }) => (key ? [[key.toLowerCase(), name]] : []))),
   backspace: "remove",
-  f2: "rename",
+  // A box without a subject has only a name to edit.
+  enter: "edit",
   "shift+1": "fit",
   "=": "zoom_in",
 };
@@ -158,10 +174,30 @@ export const MENUS = {
     "earlier",
     "later",
   ],
-  more: ["transfer", "select_all", "clear", null, "thirds", "snap", "grid", null, "fit", "actual_pixels", "zoom_in", "zoom_out", null, "keys"],
+  more: [
+    "photo",
+    "chain",
+    null,
+    "transfer",
+    "select_all",
+    "clear",
+    null,
+    "thirds",
+    "snap",
+    "grid",
+    null,
+    "fit",
+    "actual_pixels",
+    "zoom_in",
+    "zoom_out",
+    null,
+    "keys",
+  ],
   context: [
     "make_mine",
     "add",
+    "photo",
+    "phrase",
     "rename",
     "#colours",
     null,

@@ -1,5 +1,7 @@
 import { importLayout, layoutText } from "../model/format.mjs";
+import { picturesOf } from "./drop.mjs";
 import { isTextField } from "./keys.mjs";
+import { takePhotos } from "./photos.mjs";
 import { append, displaced, removeSelected, selectedBoxes } from "../model/boxes.mjs";
 
 /**
@@ -38,7 +40,12 @@ function catchEvent(event) {
   if (ui.editor.busy) return;
   ui.editor.finish();
   ui.focus();
-  if (event.type === "paste") return paste(ui, data.getData("text/plain"));
+  if (event.type === "paste") {
+    const photos = picturesOf(data);
+    // As ComfyUI does: what has no name of its own goes into a folder of its own.
+    if (photos.length) return void takePhotos(ui, photos, null, photos[0].name === "image.png" ? "pasted" : "");
+    return paste(ui, data.getData("text/plain"));
+  }
   if (!ui.editor.shown.boxes.length) return;
   data.setData("text/plain", event.type === "cut" ? cut(ui) : copy(ui));
 }

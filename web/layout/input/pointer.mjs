@@ -123,7 +123,7 @@ export function listenToPointer(ui) {
   canvas.addEventListener("dblclick", (event) => {
     event.stopPropagation();
     const k = ui.editor.frontAt(ui.stage.pointAt(event));
-    if (k >= 0 && !event.altKey) ui.rename(k);
+    if (k >= 0 && !event.altKey) ui.edit(k);
   });
   canvas.addEventListener("contextmenu", (event) => {
     event.preventDefault();

@@ -8,8 +8,8 @@ const near = (a, b, gap) =>
   a.x < b.x + b.w + gap && b.x < a.x + a.w + gap && a.y < b.y + b.h + gap && b.y < a.y + a.h + gap;
 
 /**
- * The place nearest to the wanted one where a block keeps its distance from all that is there. Down is nearer than up,
- *   and aside is further than either, so that columns form.
+ * The place nearest to the wanted one where a block keeps its distance from all that is there. Aside is nearer than
+ *   down, and down than up, so that blocks form columns.
  * @param {readonly Area[]} taken
  * @param {Area} wanted
  * @param {{gap?: number, rightmost?: number}} [how] `rightmost`: where the block must end
@@ -24,7 +24,7 @@ export function freeSpot(taken, wanted, { gap = 30, rightmost = Infinity } = {})
   for (const x of new Set(xs)) {
     if (x + w > rightmost) continue;
     for (const y of new Set(ys)) {
-      const cost = 1.5 * Math.abs(x - wanted.x) + (y < wanted.y ? 1.4 : 1) * Math.abs(y - wanted.y);
+      const cost = 0.7 * Math.abs(x - wanted.x) + (y < wanted.y ? 2 : 1.2) * Math.abs(y - wanted.y);
       if (cost >= least || taken.some((one) => near({ x, y, w, h }, one, gap - 0.5))) continue;
       best = { x, y };
       least = cost;

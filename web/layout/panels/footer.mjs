@@ -4,6 +4,7 @@ import { inPixels } from "../model/format.mjs";
 import { boundsOf, heightOf, round4, widthOf } from "../model/geometry.mjs";
 import { t } from "../host/texts.mjs";
 import { addBoxesUpTo } from "./list.mjs";
+import { makeWeight } from "./weight.mjs";
 import { setField } from "../model/boxes.mjs";
 import { boxesNeeded, counts, isSilent } from "../model/subjects.mjs";
 
@@ -29,11 +30,13 @@ export function makeFooter(ui) {
       ui.invalidate();
     },
   });
+  const weight = makeWeight(ui);
   const numbers = element(
     "div",
     { class: "msd-numbers" },
     ...fields.map(({ field, input }) => element("label", {}, element("span", {}, field.toUpperCase()), input)),
     unit,
+    weight.element,
   );
   const words = element("span", { class: "msd-words", role: "status" });
   const remedy = element("button", { type: "button", class: "msd-remedy" });
@@ -53,6 +56,7 @@ export function makeFooter(ui) {
       input.disabled = state.selected.length !== 1;
       if (selected && document.activeElement !== input) input.value = String(shownValue(ui, selected, field));
     }
+    weight.update();
     const status = statusOf(ui);
     words.textContent = status.text;
     words.classList.toggle("msd-warning", status.warning);
@@ -128,6 +132,7 @@ function statusOf(ui) {
   }
   if (editor.subjects === null)
     return { text: t(boxes === 1 ? "footer.one_box" : "footer.boxes", { boxes }), warning: false };
+  if (!ui.chained) return { text: t("footer.unchained"), warning: true, remedy: t("chain.add"), run: () => perform(ui, "chain") };
   const unseen = editor.subjects.findIndex(({ part }) => part === "no_photo");
   if (unseen >= 0) return { text: t("footer.no_photo", { number: unseen + 1 }), warning: true };
   const subjects = boxesNeeded(editor.subjects);

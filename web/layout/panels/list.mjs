@@ -106,7 +106,7 @@ function boxRow(ui, k) {
         after(() => editor.apply({ boxes: editor.state.boxes.filter((_, n) => n !== k), selected: [] })),
       ),
     );
-    name.addEventListener("dblclick", () => ui.rename(k));
+    name.addEventListener("dblclick", () => ui.edit(k));
     row.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => pressRow(ui, row, k, event));
   }
   row.addEventListener("pointerenter", () => ui.setHover(k));

@@ -6,34 +6,43 @@ import { visiblePart } from "../view/viewport.mjs";
 import { isComposing } from "../input/keys.mjs";
 
 /**
- * A text field over a box's tag. It is a real input, so undo inside it is the text's own.
- * @param {import("../widget.mjs").LayoutCanvas} ui @param {number} k
+ * Text fields over a box's tag. They are real inputs, so undo inside them is the text's own.
+ * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
  */
-export function openRename(ui, k) {
+
+/**
+ * @param {LayoutCanvas} ui
+ * @param {number} k the box
+ * @param {{value: string, label: string, placeholder: string, keep: (text: string) => void, next?: () => void}} how
+ *   `keep`: what to do with another text; `next`: what follows after Enter
+ */
+export function openTagField(ui, k, { value, label, placeholder, keep, next }) {
   const { editor, stage } = ui;
-  const box = editor.state.boxes[k];
-  if (!box || editor.readOnly) return;
+  const box = editor.shown.boxes[k];
+  if (!box) return;
   let done = false;
-  /** @param {boolean} keep */
-  const close = (keep) => {
+  /** @param {boolean} kept @param {boolean} [onward] */
+  const close = (kept, onward = false) => {
     if (done) return;
     done = true;
     const had = document.activeElement === input;
-    const label = input.value.trim();
+    const text = input.value.trim();
     input.remove();
-    if (keep && label !== box.label && editor.state.boxes[k] === box) editor.apply(patch(editor.state, [k], { label }));
+    if (kept && text !== value) keep(text);
     if (had) ui.focus();
+    if (onward) next?.();
   };
   const input = element("input", {
     type: "text",
     class: "msd-rename",
-    value: box.label,
+    value,
     maxlength: 120,
-    "aria-label": t("action.rename"),
-    placeholder: editor.subjects?.[k]?.phrase || t("list.box", { number: k + 1 }),
+    "aria-label": label,
+    placeholder,
     onkeydown: (/** @type {KeyboardEvent} */ event) => {
       event.stopPropagation();
-      if (!isComposing(event) && (event.key === "Enter" || event.key === "Escape")) close(event.key === "Enter");
+      const enter = event.key === "Enter";
+      if (!isComposing(event) && (enter || event.key === "Escape")) close(enter, enter);
     },
     onpointerdown: (/** @type {Event} */ event) => event.stopPropagation(),
     onblur: () => close(true),
@@ -47,4 +56,17 @@ export function openRename(ui, k) {
   stage.holder.append(input);
   input.focus({ preventScroll: true });
   input.select();
+}
+
+/** The box's own name. @param {LayoutCanvas} ui @param {number} k */
+export function openRename(ui, k) {
+  const { editor } = ui;
+  const box = editor.state.boxes[k];
+  if (!box || editor.readOnly) return;
+  openTagField(ui, k, {
+    value: box.label,
+    label: t("action.rename"),
+    placeholder: editor.subjects?.[k]?.phrase || t("list.box", { number: k + 1 }),
+    keep: (label) => editor.state.boxes[k] === box && editor.apply(patch(editor.state, [k], { label })),
+  });
 }
