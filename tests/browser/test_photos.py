@@ -4,8 +4,11 @@ import base64
 import io
 import json
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+
+from msd_core.demo.world import draw_subject
 
 ENCODE = "const encode = add('MSDiffusionEncode', 1000, 90); link(layout, 0, encode, 'layout');"
 SUBJECTS = (
@@ -458,11 +461,42 @@ def test_a_linked_weight_follows_its_primitive_or_is_said_to_be_linked(layout):
     assert "comes from" in layout.find(".msd-weight-field").get_attribute("title")
 
 
+DEMO = """
+    layout.widgets[0].value = layout.widgets[1].value = 160;
+    const models = add('MSDiffusionDemoModels', 1000, 600);
+    const find = (node, type) => node.outputs.findIndex((one) => one.type === type);
+    const sampler = add('KSampler', 1800, 600);
+    ['a cat and a robot in a meadow', 'blurry'].forEach((text, k) => {
+        const prompt = add('CLIPTextEncode', 1350, 600 + 250 * k);
+        prompt.widgets[0].value = text;
+        link(models, find(models, 'CLIP'), prompt, 'clip');
+        link(prompt, 0, sampler, k ? 'negative' : 'positive');
+    });
+    const values = { seed: 1, steps: 20, cfg: 2, sampler_name: 'euler', scheduler: 'simple', denoise: 1 };
+    for (const one of sampler.widgets) if (one.name in values) one.value = values[one.name];
+    const latent = add('EmptyLatentImage', 1350, 1150);
+    const decode = add('VAEDecode', 2200, 600);
+    const save = add('SaveImage', 2450, 600);
+    link(models, find(models, 'MODEL'), sampler, 'model');
+    link(models, find(models, 'VAE'), decode, 'vae');
+    link(latent, 0, sampler, 'latent_image');
+    link(sampler, 0, decode, 'samples');
+    link(decode, 0, save, 'images');
+"""
+
+
+def sprite(kind, seed):
+    """A subject of the demo world on white, as a file."""
+    pixels, _, _ = draw_subject(kind, seed, 256)
+    image = Image.fromarray((pixels * 255).astype("uint8"))
+    return (f"{kind}_{seed:04}.png", "image/png", base64.b64encode(encoded(image)).decode()), image
+
+
 def run(layout, server):
     """Queues the page's graph as its button does; the picture it saves."""
     known = set(json.loads(server.get("/history")))
     layout.page.evaluate("app.queuePrompt(0)")
-    for _ in range(600):
+    for _ in range(900):
         history = json.loads(server.get("/history"))
         if new := set(history) - known:
             break
@@ -470,3 +504,106 @@ def run(layout, server):
     entry = history[new.pop()]
     assert entry["status"]["status_str"] == "success", entry["status"]
     return Image.open(io.BytesIO(server.view(**server.images(entry)[0]))).convert("RGB")
+
+
+def hues(image):
+    """Shares of a picture's hues, of what is neither grey, white nor black."""
+    hue, saturation, value = (np.asarray(band).ravel() for band in image.convert("HSV").split())
+    shares = np.histogram(hue[(saturation > 90) & (value > 60)], 16, (0, 256))[0].astype(float)
+    return shares / max(np.linalg.norm(shares), 1e-9)
+
+
+def likeness(picture, box, photo):
+    """How alike the colours of a part of a picture and of a photo are."""
+    width, height = picture.size
+    part = picture.crop((box[0] * width, box[1] * height, box[2] * width, box[3] * height))
+    return float(hues(part) @ hues(photo))
+
+
+def test_two_dropped_photos_and_the_chain_make_the_picture_with_each_in_its_place(layout, server):
+    """With no Encode in the graph: both photos, then one click, then a real run on the demo models."""
+    layout.fresh(DEMO)
+    (cat, cat_photo), (robot, robot_photo) = sprite("cat", 16), sprite("robot", 3)
+    drop(layout, [cat], 0.25, 0.7)
+    close_field(layout)
+    assert len(layout.boxes) == 1 and phrases(layout) == ["cat"]
+    drop(layout, [robot], 0.75, 0.3)
+    close_field(layout)
+    assert phrases(layout) == ["cat", "robot"]
+    layout.find(".msd-notice .msd-remedy").click()
+    layout.pause()
+    boxes = layout.edges
+    picture = run(layout, server)
+    assert picture.size == (160, 160)
+    # More like its photo where it should stand than where the other one does.
+    assert likeness(picture, boxes[0], cat_photo) > likeness(picture, boxes[1], cat_photo) + 0.1
+    assert likeness(picture, boxes[1], robot_photo) > likeness(picture, boxes[0], robot_photo) + 0.1
+    # The cat is muted: the robot stays where it is, and the first box stays empty.
+    layout.page.evaluate("void (app.graph.nodes.find((node) => node.type === 'MSDiffusionSubject').mode = 2)")
+    assert [one["part"] for one in subjects(layout)] == ["muted", "acting"]
+    alone = run(layout, server)
+    assert likeness(alone, boxes[0], cat_photo) < likeness(picture, boxes[0], cat_photo) / 2
+    assert likeness(alone, boxes[1], robot_photo) > 0.8
+    # A new node would show the picture of the one whose number it gets.
+    layout.page.evaluate("for (const id of Object.keys(app.nodeOutputs)) delete app.nodeOutputs[id]")
+
+
+def test_the_chain_is_one_step_with_the_photos_before_it(layout):
+    layout.fresh(DEMO)
+    drop(layout, [photo("cat.png")], 0.25, 0.7)
+    close_field(layout)
+    before, steps = types(layout), layout.undo_steps
+    layout.find(".msd-notice .msd-remedy").click()
+    layout.pause()
+    assert layout.undo_steps == steps + 1
+    assert types(layout) == sorted([*before, "MSDiffusionApply", "MSDiffusionEncode"])
+    assert layout.page.evaluate(OVERLAPPING) == []
+    assert layout.find(".msd-notice").count() == 0
+    layout.focus()
+    layout.undo()
+    assert types(layout) == before
+
+
+def test_in_an_empty_graph_the_chain_is_a_whole_graph(layout):
+    drop(layout, [photo("red backpack.png"), photo("the dog.png", "blue")], 0.3, 0.3)
+    close_field(layout)
+    layout.page.evaluate("void app.extensionManager.command.execute('MSDiffusion.Layout.AddChain')")
+    layout.page.wait_for_function("app.graph.nodes.some((node) => node.type === 'SaveImage')")
+    layout.pause()
+    sent = layout.page.evaluate("app.graphToPrompt().then(({ output }) => output)")
+    by_type = {node["class_type"]: node["inputs"] for node in sent.values() if node["class_type"] != "CLIPTextEncode"}
+    of = {number: node["class_type"] for number, node in sent.items()}
+    linked = {name: of[value[0]] for name, value in by_type["MSDiffusionEncode"].items() if isinstance(value, list)}
+    assert linked == {
+        "adapter": "MSDiffusionAdapterLoader",
+        "clip_vision": "CLIPVisionLoader",
+        "clip": "CheckpointLoaderSimple",
+        "layout": "MSDiffusionLayout",
+        "subjects.subject0": "MSDiffusionSubject",
+        "subjects.subject1": "MSDiffusionSubject",
+    }
+    assert of[by_type["KSampler"]["model"][0]] == "MSDiffusionApply"
+    assert of[by_type["MSDiffusionApply"]["model"][0]] == "CheckpointLoaderSimple"
+    assert of[by_type["EmptyLatentImage"]["width"][0]] == "MSDiffusionLayout"
+    prompts = [node["inputs"]["text"] for node in sent.values() if node["class_type"] == "CLIPTextEncode"]
+    assert prompts == ["a red backpack and a dog", ""]
+    assert layout.page.evaluate(OVERLAPPING) == []
+    layout.focus()
+    layout.undo()
+    assert types(layout) == ["LoadImage", "LoadImage", "MSDiffusionLayout", "MSDiffusionSubject", "MSDiffusionSubject"]
+    layout.undo()
+    assert types(layout) == ["MSDiffusionLayout"]
+
+
+def test_the_chain_leaves_open_what_several_nodes_would_fit(layout):
+    layout.fresh(DEMO + "add('MSDiffusionDemoModels', 1000, 900); add('KSampler', 1800, 1000);")
+    layout.page.evaluate("void app.extensionManager.command.execute('MSDiffusion.Layout.AddChain')")
+    layout.page.wait_for_function("app.graph.nodes.some((node) => node.type === 'MSDiffusionApply')")
+    linked = layout.page.evaluate(
+        """() => Object.fromEntries(['MSDiffusionEncode', 'MSDiffusionApply'].flatMap((type) => {
+            const node = app.graph.nodes.find((one) => one.type === type);
+            return node.inputs.map((one, k) => [one.name, node.isInputConnected(k)]);
+        }))"""
+    )
+    assert linked["layout"] and linked["embeds"]
+    assert not any(linked[name] for name in ("adapter", "clip_vision", "clip", "model"))

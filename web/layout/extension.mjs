@@ -91,6 +91,8 @@ export const EXTENSION = {
     command("Snap", "snapping on or off", "snap"),
     command("Grid", "grid on or off", "grid"),
     command("MakeMine", "make linked boxes mine", "make_mine"),
+    command("AddPhotos", "add photos", "photo"),
+    command("AddChain", "add MS-Diffusion chain", "chain"),
   ],
   keybindings: [{ commandId: "MSDiffusion.Layout.FullScreen", combo: { key: "l", ctrl: true, alt: true } }],
   getCustomWidgets: () => ({ MSD_CANVAS: makeLayoutWidget }),
@@ -116,7 +118,7 @@ export const EXTENSION = {
   getNodeMenuItems(node) {
     const canvas = canvasOf(node);
     if (!canvas) return [];
-    const names = ["full", "add", "spread", "transfer", "make_mine"].filter((name) => ACTIONS[name].when(canvas));
+    const names = ["full", "add", "photo", "spread", "transfer", "make_mine", "chain"].filter((name) => ACTIONS[name].when(canvas));
     return [
       null,
       ...names.map((name) => ({ content: t(`action.${name}`), callback: () => perform(canvas, name) })),

@@ -303,8 +303,6 @@ export class LayoutCanvas {
     askForPhrases(this, boxes);
   }
 
-  addChain() {}
-
   /** @param {"info"|"success"|"warn"|"error"} severity @param {string} summary @param {string} [detail] */
   tell(severity, summary, detail) {
     toast(severity, summary, detail);

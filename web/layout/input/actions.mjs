@@ -14,6 +14,7 @@ import {
 } from "../model/boxes.mjs";
 import { PRESETS, spread } from "../model/presets.mjs";
 import { hasSubject } from "../view/captions.mjs";
+import { addChain } from "./chain.mjs";
 import { choosePhotos } from "./photos.mjs";
 import { setOption } from "../host/settings.mjs";
 import { hasCtrl, isShifted, keyName } from "./keys.mjs";
@@ -99,7 +100,7 @@ const LIST = [
     run: (ui) => ui.makeMine(),
   },
   { name: "photo", key: "P", when: editable, run: choosePhotos },
-  { name: "chain", when: (ui) => !ui.chained, run: (ui) => ui.addChain() },
+  { name: "chain", when: (ui) => !ui.chained, run: addChain },
   { name: "snap", key: "S", when: always, run: (ui) => setOption("snap", !ui.editor.options().snap) },
   { name: "grid", key: "G", when: always, run: (ui) => setOption("grid", !ui.editor.options().grid) },
   { name: "thirds", key: "T", when: always, run: (ui) => setOption("thirds", !ui.editor.options().thirds) },

@@ -1,5 +1,6 @@
 import { widgetBehind, writeValue } from "../host/build.mjs";
 import { subjectsBehind } from "../host/graph.mjs";
+import { perform } from "../input/actions.mjs";
 import { t } from "../host/texts.mjs";
 import { openTagField } from "./rename.mjs";
 
@@ -42,7 +43,7 @@ export function askForPhrases(ui, boxes) {
     ui.notice.show(
       t("chain.missing"),
       t("chain.add"),
-      () => ui.addChain(),
+      () => perform(ui, "chain"),
       () => !ui.chained,
     );
   openPhrase(ui, boxes[0], boxes.slice(1));
