@@ -1,6 +1,7 @@
 import { fileUrl } from "./host/frontend.mjs";
 import { t } from "./host/texts.mjs";
 import { movable } from "./model/boxes.mjs";
+import { relations } from "./model/overlap.mjs";
 import { isSilent, isSpare } from "./model/subjects.mjs";
 import { backgroundPicture } from "./view/background.mjs";
 import { tagOf } from "./view/captions.mjs";
@@ -28,6 +29,10 @@ export function sceneOf(ui) {
     selected,
     hover: editor.hover,
     movable: movable(editor.shown),
+    ...relations(boxes, ui.overlap),
+    nearest: ui.overlap === "nearest",
+    standing: null,
+    painting: ui.tools.shown,
     colours,
     options,
     titles: boxes.map((_, k) => tagOf(editor, session, k)),

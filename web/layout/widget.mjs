@@ -25,6 +25,9 @@ import { listenToNavigation } from "./input/navigation.mjs";
 import { askForPhrases, openPhrase } from "./panels/phrase.mjs";
 import { openRename } from "./panels/rename.mjs";
 import { sessionKey, sessionOf } from "./host/session.mjs";
+import { makeToolBar } from "./panels/tools.mjs";
+import { PaintTools } from "./input/tools.mjs";
+import { REPLACING } from "./input/regions.mjs";
 import { onOptions, readOptions } from "./host/settings.mjs";
 import { Landing } from "./view/landing.mjs";
 import { sceneOf } from "./scene.mjs";
@@ -55,9 +58,6 @@ const FIRST_HEIGHT = 500;
 /** From this width on the list stands beside the stage. */
 const WIDE = 620;
 
-/** Inputs whose boxes replace the drawn ones. */
-const REPLACING = ["boxes", "bounding_boxes", "masks"];
-
 /** The canvas widget of one layout node: it ties the editor to the page, the node and the graph. */
 export class LayoutCanvas {
   /** @param {any} node @param {string} name @param {string} initial */
@@ -72,6 +72,7 @@ export class LayoutCanvas {
     this.report = null;
     /** @type {string | null} */
     this.background = null;
+    this.overlap = "mix";
     this.editor = new Editor({
       options: () => this.options,
       publish: (text) => this.publish(text),
@@ -89,6 +90,8 @@ export class LayoutCanvas {
     this.notice = makeNotice(this);
     /** Whether an encoder takes this layout. */
     this.chained = false;
+    this.tools = new PaintTools(this);
+    this.toolBar = makeToolBar(this);
     this.toolbar = makeToolbar(this);
     this.list = makeList(this);
     this.footer = makeFooter(this);
@@ -96,6 +99,7 @@ export class LayoutCanvas {
     holder.append(this.zoom.element);
     this.root.append(
       this.toolbar.element,
+      this.toolBar.element,
       element("div", { class: "msd-body" }, holder, this.list.element),
       this.footer.element,
     );
@@ -204,6 +208,7 @@ export class LayoutCanvas {
     this.wide = this.root.clientWidth >= WIDE;
     this.root.classList.toggle("msd-wide", this.wide);
     this.toolbar.update();
+    this.toolBar.update();
     this.list.update();
     this.footer.update();
     this.notice.update();
@@ -217,7 +222,9 @@ export class LayoutCanvas {
     const reader = this.reader();
     const { editor, node } = this;
     this.report = outputsOf(node)?.msd_layout?.[0] ?? this.report;
-    const before = JSON.stringify([editor.size, editor.subjects, editor.linked, this.background, this.chained]);
+    const known = () =>
+      JSON.stringify([editor.size, editor.subjects, editor.linked, this.background, this.chained, this.overlap]);
+    const before = known();
     editor.size = {
       width: this.length(reader, "width", this.report?.width),
       height: this.length(reader, "height", this.report?.height),
@@ -228,8 +235,8 @@ export class LayoutCanvas {
     const linked = REPLACING.some((name) => this.isLinked(name));
     editor.linked = linked ? (this.report?.boxes ?? []).map((box) => boxOf(box, box)) : null;
     this.background = this.linkedBackground(reader);
-    if (JSON.stringify([editor.size, editor.subjects, editor.linked, this.background, this.chained]) !== before)
-      this.invalidate();
+    this.overlap = valueOf(reader, node, "overlap") ?? "mix";
+    if (known() !== before) this.invalidate();
     this.stage.checkSharpness();
   }
 
@@ -260,15 +267,6 @@ export class LayoutCanvas {
   isLinked(name) {
     const slot = inputSlot(this.node, name);
     return slot >= 0 && linkAt(this.node, slot) !== null;
-  }
-
-  /** Takes linked boxes over as drawn ones and unlinks them, as one step. */
-  makeMine() {
-    const boxes = this.editor.shown.boxes;
-    for (const name of REPLACING) if (this.isLinked(name)) this.node.disconnectInput(inputSlot(this.node, name));
-    this.editor.linked = null;
-    this.editor.apply({ boxes: boxes.map((box) => boxOf(box, box)), selected: [] });
-    captureUndo();
   }
 
   /** @param {number} k */

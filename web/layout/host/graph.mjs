@@ -208,7 +208,26 @@ function describe(reader, node) {
     phrase: String(valueOf(reader, node, "phrase") ?? node.title ?? "").trim(),
     weight: Number.isFinite(weight) ? weight : 1,
     picture: pictureBehind(reader, node, "image"),
+    shape: shapeBehind(reader, node),
   };
+}
+
+/**
+ * Where a subject's cut-out says what is inside: in the alpha of its picture, or in the file that its mask comes from.
+ * @param {Reader} reader @param {Node} node @returns {import("../model/masks.mjs").Shape | null}
+ */
+function shapeBehind(reader, node) {
+  const [mask] = origins(reader, node, inputSlot(node, "mask"));
+  if (!mask) {
+    const url = pictureBehind(reader, node, "image");
+    return url ? { url, channel: "alpha", inverted: false } : null;
+  }
+  const url = pictureOf(reader, mask.node, 0);
+  const chosen = mask.node.type === "LoadImageMask" ? valueOf(reader, mask.node, "channel") : "alpha";
+  if (!url || !["LoadImage", "LoadImageMask"].includes(mask.node.type)) return null;
+  // Both loaders turn alpha round; what is white may also be the background.
+  const inverted = (chosen === "alpha") !== (valueOf(reader, node, "mask_is") === "background");
+  return { url, channel: chosen, inverted };
 }
 
 /**

@@ -3,6 +3,7 @@ import { copyOut, cut, paste } from "./clipboard.mjs";
 import {
   append,
   boxOf,
+  bringToFront,
   duplicateSelected,
   freePlace,
   movable,
@@ -11,11 +12,14 @@ import {
   removeSelected,
   reorderSelected,
   selectAll,
+  sendToBack,
 } from "../model/boxes.mjs";
+import { fitted, turned, whole } from "../model/painting.mjs";
 import { PRESETS, spread } from "../model/presets.mjs";
 import { hasSubject } from "../view/captions.mjs";
 import { addChain } from "./chain.mjs";
 import { choosePhotos } from "./photos.mjs";
+import { takeOver, useShape } from "./regions.mjs";
 import { setOption } from "../host/settings.mjs";
 import { hasCtrl, isShifted, keyName } from "./keys.mjs";
 import { fit, showActualPixels, zoomBy } from "./navigation.mjs";
@@ -34,6 +38,13 @@ const chosen = (count) => (/** @type {LayoutCanvas} */ ui) => editable(ui) && mo
 /** @param {LayoutCanvas} ui */
 const selectedAny = (ui) => editable(ui) && ui.editor.state.selected.length > 0;
 const always = () => true;
+/** @param {LayoutCanvas} ui */
+const chosenPainted = (ui) => editable(ui) && movable(ui.editor.state).some((k) => ui.editor.state.boxes[k].mask);
+/** @param {LayoutCanvas} ui */
+const hasShape = (ui) => {
+  const [k, ...others] = editable(ui) ? movable(ui.editor.state) : [];
+  return k !== undefined && !others.length && Boolean(ui.editor.subjects?.[k]?.shape);
+};
 
 /**
  * @param {(state: import("../model/boxes.mjs").State) => import("../model/boxes.mjs").State} change
@@ -83,6 +94,17 @@ const LIST = [
   { name: "distribute_x", when: chosen(3), run: changing((state) => distribute(state, "x")) },
   { name: "distribute_y", when: chosen(3), run: changing((state) => distribute(state, "y")) },
   { name: "match_size", when: chosen(2), run: changing(matchSize) },
+  { name: "to_front", key: "Ctrl+]", when: selectedAny, run: changing(bringToFront) },
+  { name: "to_back", key: "Ctrl+[", when: selectedAny, run: changing(sendToBack) },
+  { name: "paint", key: "P", when: editable, run: (ui) => ui.tools.toggle() },
+  {
+    name: "turn_region",
+    when: chosenPainted,
+    run: changing((state) => movable(state).reduce(turned, state)),
+  },
+  { name: "reset_region", when: chosenPainted, run: changing((state) => whole(state, movable(state))) },
+  { name: "fit_region", when: chosenPainted, run: changing((state) => fitted(state, movable(state))) },
+  { name: "use_shape", when: hasShape, run: (ui) => void useShape(ui) },
   { name: "spread", when: editable, run: spreadSubjects },
   ...PRESETS.map(({ name, rects }) => ({
     name: `preset_${name}`,
@@ -97,9 +119,9 @@ const LIST = [
   {
     name: "make_mine",
     when: (ui) => ui.editor.readOnly && ui.editor.shown.boxes.length > 0,
-    run: (ui) => ui.makeMine(),
+    run: (ui) => void takeOver(ui),
   },
-  { name: "photo", key: "P", when: editable, run: choosePhotos },
+  { name: "photo", key: "I", when: editable, run: choosePhotos },
   { name: "chain", when: (ui) => !ui.chained, run: addChain },
   { name: "snap", key: "S", when: always, run: (ui) => setOption("snap", !ui.editor.options().snap) },
   { name: "grid", key: "G", when: always, run: (ui) => setOption("grid", !ui.editor.options().grid) },
@@ -174,6 +196,8 @@ export const MENUS = {
     null,
     "earlier",
     "later",
+    "to_front",
+    "to_back",
   ],
   more: [
     "photo",
@@ -208,9 +232,17 @@ export const MENUS = {
     "duplicate",
     "remove",
     null,
+    "paint",
+    "use_shape",
+    "fit_region",
+    "turn_region",
+    "reset_region",
+    null,
     "lock",
     "earlier",
     "later",
+    "to_front",
+    "to_back",
     null,
     "transfer",
     "full",
@@ -220,6 +252,7 @@ export const MENUS = {
 /** Whether an action is a switch that is on. @param {string} name @param {LayoutCanvas} ui */
 export function isOn(name, ui) {
   if (name === "snap" || name === "grid" || name === "thirds") return ui.editor.options()[name];
+  if (name === "paint") return ui.tools.on;
   if (name === "lock") return ui.editor.state.selected.some((k) => ui.editor.state.boxes[k].locked);
   return false;
 }

@@ -47,6 +47,7 @@ function keyDown(ui, event) {
   const onStage = event.target === ui.stage.canvas;
   if (!onStage && OPERATING.has(keyName(event))) return;
   event.stopPropagation();
+  if (ui.tools.key(keyName(event), event)) return event.preventDefault();
   if (ui.editor.busy && keyName(event) !== "escape") return event.preventDefault();
   if (handle(ui, event)) event.preventDefault();
 }

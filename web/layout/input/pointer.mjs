@@ -37,6 +37,7 @@ export function listenToPointer(ui) {
     event.stopPropagation();
     if (event.button !== 0) return;
     ui.focus();
+    if (ui.tools.down(event)) return canvas.setPointerCapture(event.pointerId);
     if (press) return abort();
     ui.editor.finish();
     canvas.setPointerCapture(event.pointerId);
@@ -54,7 +55,7 @@ export function listenToPointer(ui) {
   /** @param {PointerEvent} event */
   const move = (event) => {
     if (panning) return void app.canvas.processMouseMove(event);
-    if (!press) return hover(ui, event);
+    if (!press) return ui.tools.move(event) || hover(ui, event);
     if (event.pointerId !== press.id) return;
     event.stopPropagation();
     if (isStale(press)) return abort();
@@ -75,6 +76,7 @@ export function listenToPointer(ui) {
       panning = false;
       return void app.canvas.processMouseUp(event);
     }
+    if (!press && ui.tools.up(event)) return event.stopPropagation();
     if (!press || event.pointerId !== press.id) return;
     event.stopPropagation();
     if (isStale(press)) return abort();
@@ -92,6 +94,7 @@ export function listenToPointer(ui) {
   const abort = () => {
     clearTimeout(longPress);
     press = null;
+    ui.tools.lose();
     ui.editor.cancel();
   };
 
@@ -117,11 +120,15 @@ export function listenToPointer(ui) {
   canvas.addEventListener("pointermove", move);
   canvas.addEventListener("pointerup", up);
   canvas.addEventListener("pointercancel", abort);
-  canvas.addEventListener("lostpointercapture", (event) => press && event.pointerId === press.id && abort());
+  canvas.addEventListener("lostpointercapture", (event) => (press ? event.pointerId === press.id && abort() : ui.tools.lose()));
   canvas.addEventListener("pointerenter", () => ui.refresh());
-  canvas.addEventListener("pointerleave", () => ui.setHover(-1));
+  canvas.addEventListener("pointerleave", () => {
+    ui.setHover(-1);
+    ui.tools.leave();
+  });
   canvas.addEventListener("dblclick", (event) => {
     event.stopPropagation();
+    if (ui.tools.on) return ui.tools.close();
     const k = ui.editor.frontAt(ui.stage.pointAt(event));
     if (k >= 0 && !event.altKey) ui.edit(k);
   });

@@ -2,7 +2,6 @@ import {
   areaOf,
   boundsOf,
   clamp,
-  contains,
   heightOf,
   overlaps,
   settled,
@@ -10,6 +9,7 @@ import {
   shiftInside,
   widthOf,
 } from "./geometry.mjs";
+import { covers } from "./masks.mjs";
 
 /**
  * A layout is a list of boxes; the k-th box belongs to the k-th subject. A state is a layout and what is selected in
@@ -221,12 +221,12 @@ export const relaid = (state, rects) =>
     [],
   );
 
-/** Boxes under a point, the one in front first: small ones lie over large ones, later ones over earlier ones.
+/** Boxes whose region is under a point, the one in front first: small ones lie over large ones, later over earlier ones.
  * @param {readonly Box[]} boxes @param {Point} point @returns {number[]} */
 export const boxesAt = (boxes, point) =>
   paintOrder(boxes)
     .reverse()
-    .filter((k) => contains(boxes[k], point));
+    .filter((k) => covers(boxes[k], point));
 
 /**
  * Indices in the order of painting: large boxes first, so that none hides a smaller one.

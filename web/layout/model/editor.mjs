@@ -1,6 +1,7 @@
 import { finished } from "./gestures.mjs";
 import { layoutText, parseLayout } from "./format.mjs";
 import { boxesAt, EMPTY, movable, select } from "./boxes.mjs";
+import { covers } from "./masks.mjs";
 import { snapLines } from "./snapping.mjs";
 import { DIRECTION, handlePoint, boundsOf, contains } from "./geometry.mjs";
 
@@ -197,8 +198,11 @@ export class Editor {
    * @param {Point} point */
   grabbedAt(point) {
     const { boxes, selected } = this.state;
-    const held = selected.find((k) => !boxes[k].locked && contains(boxes[k], point));
-    return { held: held ?? -1, front: this.frontAt(point) };
+    const front = this.frontAt(point);
+    const under = selected.filter((k) => !boxes[k].locked && contains(boxes[k], point));
+    // Where nothing is painted a selected box is still held, unless that means another one.
+    const held = under.find((k) => covers(boxes[k], point)) ?? (front < 0 ? under[0] : undefined);
+    return { held: held ?? -1, front };
   }
 
   /** @param {Point} point */

@@ -3,7 +3,8 @@
  *   nothing to a run: its subject is muted or bypassed. It keeps its box.
  * @typedef {"acting" | "muted" | "bypassed" | "empty" | "no_photo"} Part `empty`: nothing is linked;
  *   `no_photo`: nothing gives it a picture, so a run would be refused
- * @typedef {{id: string, phrase: string, weight: number, picture: string | null, part: Part}} Subject
+ * @typedef {{id: string, phrase: string, weight: number, picture: string | null, part: Part,
+ *   shape?: import("./masks.mjs").Shape | null}} Subject `shape`: where its cut-out says what is inside
  */
 
 /** What a socket brings that nothing is linked to. @type {Subject} */

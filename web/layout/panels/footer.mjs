@@ -1,10 +1,11 @@
 import { perform } from "../input/actions.mjs";
-import { element } from "./elements.mjs";
+import { element, icon } from "./elements.mjs";
 import { inPixels } from "../model/format.mjs";
 import { boundsOf, heightOf, round4, widthOf } from "../model/geometry.mjs";
 import { t } from "../host/texts.mjs";
 import { addBoxesUpTo } from "./list.mjs";
 import { makeWeight } from "./weight.mjs";
+import { accidents } from "../model/overlap.mjs";
 import { setField } from "../model/boxes.mjs";
 import { boxesNeeded, counts, isSilent } from "../model/subjects.mjs";
 
@@ -12,6 +13,7 @@ import { boxesNeeded, counts, isSilent } from "../model/subjects.mjs";
  * The line under the canvas: the selected box in numbers, or how boxes and subjects stand.
  * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
  * @typedef {"x"|"y"|"w"|"h"} Field
+ * @typedef {{text: string, warning: boolean, remedy?: string, run?: () => void}} Status
  */
 
 /** @param {LayoutCanvas} ui @returns {{element: HTMLElement, update: () => void}} */
@@ -45,7 +47,12 @@ export function makeFooter(ui) {
     ui.focus();
     run();
   });
-  const footer = element("div", { class: "msd-footer" }, numbers, words, remedy);
+  const overlap = element(
+    "button",
+    { type: "button", class: "msd-button msd-overlap" },
+    icon("overlap"),
+  );
+  const footer = element("div", { class: "msd-footer" }, numbers, overlap, words, remedy);
 
   const update = () => {
     const { state, selected } = chosen(ui);
@@ -57,6 +64,11 @@ export function makeFooter(ui) {
       if (selected && document.activeElement !== input) input.value = String(shownValue(ui, selected, field));
     }
     weight.update();
+    // While numbers take the words' place, a sign says it.
+    const shared = selected && !ui.editor.readOnly ? overlapStatus(ui) : null;
+    overlap.hidden = !shared;
+    overlap.title = [shared?.text, shared?.remedy].filter(Boolean).join(": ");
+    overlap.setAttribute("aria-label", overlap.title);
     const status = statusOf(ui);
     words.textContent = status.text;
     words.classList.toggle("msd-warning", status.warning);
@@ -117,7 +129,18 @@ function numberInput(ui, field) {
   return input;
 }
 
-/** @param {LayoutCanvas} ui @returns {{text: string, warning: boolean, remedy?: string, run?: () => void}} */
+/** What to say of boxes that overlap. @param {LayoutCanvas} ui @returns {Status | null} */
+function overlapStatus(ui) {
+  const { editor, overlap } = ui;
+  const pairs = overlap === "mix" ? accidents(editor.shown.boxes) : [];
+  if (!pairs.length) return null;
+  const [a, b] = pairs[0];
+  const one = t("footer.overlap", { a: a + 1, b: b + 1 });
+  const text = pairs.length > 1 ? t("footer.overlaps", { pairs: pairs.length }) : one;
+  return { text, warning: true };
+}
+
+/** @param {LayoutCanvas} ui @returns {Status} */
 function statusOf(ui) {
   const { editor } = ui;
   const boxes = editor.shown.boxes.length;
@@ -130,8 +153,9 @@ function statusOf(ui) {
       ...(boxes ? { remedy: t("action.make_mine"), run: () => perform(ui, "make_mine") } : {}),
     };
   }
+  const overlap = overlapStatus(ui);
   if (editor.subjects === null)
-    return { text: t(boxes === 1 ? "footer.one_box" : "footer.boxes", { boxes }), warning: false };
+    return overlap ?? { text: t(boxes === 1 ? "footer.one_box" : "footer.boxes", { boxes }), warning: false };
   if (!ui.chained) return { text: t("footer.unchained"), warning: true, remedy: t("chain.add"), run: () => perform(ui, "chain") };
   const unseen = editor.subjects.findIndex(({ part }) => part === "no_photo");
   if (unseen >= 0) return { text: t("footer.no_photo", { number: unseen + 1 }), warning: true };
@@ -144,6 +168,7 @@ function statusOf(ui) {
       run: () => addBoxesUpTo(ui, subjects),
     };
   }
+  if (overlap) return overlap;
   const silent = editor.subjects.filter(isSilent).length;
   if (silent) return { text: t("footer.some_silent", { acting: editor.subjects.filter(counts).length, silent }), warning: false };
   if (boxes > subjects) return { text: t("footer.boxes_spare", { boxes, subjects }), warning: true };

@@ -68,6 +68,7 @@ export function makeToolbar(ui) {
     "div",
     { class: "msd-toolbar", role: "toolbar", "aria-label": t("toolbar.label") },
     add,
+    button("paint"),
     opener("presets", "presets", (x, y) => openMenu(ui, MENUS.presets, x, y), true),
     opener("arrange", "align", (x, y) => openMenu(ui, MENUS.arrange, x, y)),
     element("span", { class: "msd-spacer" }),
@@ -84,7 +85,7 @@ export function makeToolbar(ui) {
       made.disabled = !ACTIONS[name].when(ui);
       const on = name === "list" ? ui.listShown : name === "full" ? ui.session.full : isOn(name, ui);
       made.classList.toggle("msd-on", on);
-      if (["snap", "grid", "list", "full"].includes(name)) made.setAttribute("aria-pressed", String(on));
+      if (["paint", "snap", "grid", "list", "full"].includes(name)) made.setAttribute("aria-pressed", String(on));
     }
   };
   return { element: bar, update };

@@ -1,5 +1,6 @@
-import { paintOrder } from "../model/boxes.mjs";
-import { paintBox } from "./paint_box.mjs";
+import { paintBody, paintOutline } from "./paint_box.mjs";
+import { paintPainting } from "./paint_mask.mjs";
+import { paintBorders, paintMoves, paintShared } from "./paint_overlap.mjs";
 import { paintBadge, paintGuides, paintHandles, paintMarquee } from "./paint_marks.mjs";
 
 /**
@@ -14,10 +15,14 @@ import { paintBadge, paintGuides, paintHandles, paintMarquee } from "./paint_mar
  *   boxes: readonly Box[], selected: readonly number[], hover: number, movable: readonly number[],
  *   titles: string[], colours: string[], pictures: (Picture | null)[], masks: (Picture | null)[],
  *   unassigned: (k: number) => boolean, silent: (k: number) => boolean,
+ *   order: readonly number[], shared: readonly [number, number][], cutters: readonly (readonly number[])[],
+ *   nearest: boolean, standing: readonly import("../model/geometry.mjs").Rect[] | null,
+ *   painting: import("./paint_mask.mjs").Painting | null,
  *   guides: import("../model/snapping.mjs").Guide[], marquee: import("../model/geometry.mjs").Rect | null,
  *   active: import("../model/geometry.mjs").Rect | null, background: Picture | null,
  *   options: import("../host/settings.mjs").Options, theme: Theme, readOnly: boolean, focused: boolean, hint: string,
- * }} Scene
+ * }} Scene `order`: from back to front; `shared`: pairs whose shared part both act in; `cutters`: for each box those that
+ *   take what they share with it, all of it or with `nearest` what is nearer to them; `standing`: where boxes will be moved
  */
 
 /** @param {CanvasRenderingContext2D} ctx @param {Scene} scene */
@@ -29,12 +34,16 @@ export function paint(ctx, scene) {
   ctx.rect(scene.frame.x - 1, scene.frame.y - 1, scene.frame.w + 2, scene.frame.h + 2);
   ctx.clip();
   const chosen = new Set(scene.selected);
-  const order = paintOrder(scene.boxes);
-  for (const k of order) if (!chosen.has(k)) paintBox(ctx, scene, k, false);
-  for (const k of order) if (chosen.has(k)) paintBox(ctx, scene, k, true);
+  const order = [...scene.order.filter((k) => !chosen.has(k)), ...scene.order.filter((k) => chosen.has(k))];
+  for (const k of order) paintBody(ctx, scene, k, chosen.has(k));
+  paintShared(ctx, scene);
+  paintBorders(ctx, scene);
+  paintMoves(ctx, scene);
+  for (const k of order) paintOutline(ctx, scene, k, chosen.has(k));
   ctx.restore();
   paintGuides(ctx, scene);
-  if (!scene.readOnly) paintHandles(ctx, scene);
+  if (!scene.readOnly && !scene.painting) paintHandles(ctx, scene);
+  paintPainting(ctx, scene);
   paintMarquee(ctx, scene);
   paintBadge(ctx, scene);
 }

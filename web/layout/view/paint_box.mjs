@@ -1,9 +1,12 @@
+import { areaOn } from "./area.mjs";
+import { clipToShare } from "./paint_overlap.mjs";
 import { css, inkOn, rgbOf } from "./palette.mjs";
+import { regionPath } from "./regions.mjs";
 
 /**
  * One box: its fill, its subject's picture, its outline and the name tag in its corner.
  * @typedef {import("./paint.mjs").Scene} Scene
- * @typedef {{x: number, y: number, w: number, h: number}} Area
+ * @typedef {import("./area.mjs").Area} Area
  */
 
 const TAG_HEIGHT = 18;
@@ -16,46 +19,75 @@ const textWidths = new Map();
 /** @type {Map<string, string>} */
 const shortTexts = new Map();
 
-/** @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {number} k @param {boolean} selected */
-export function paintBox(ctx, scene, k, selected) {
+/** @param {Scene} scene @param {number} k @param {boolean} selected */
+function looks(scene, k, selected) {
+  const lit = selected || scene.hover === k;
+  return { rgb: rgbOf(scene.colours[k]) ?? [128, 128, 128], spare: scene.unassigned(k), silent: scene.silent(k), lit };
+}
+
+/** What fills a region: its colour and its subject's picture. It lies where the region will act.
+ * @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {number} k @param {boolean} selected */
+export function paintBody(ctx, scene, k, selected) {
+  const { frame, options } = scene;
   const box = scene.boxes[k];
-  const { frame, options, theme } = scene;
-  const area = {
-    x: frame.x + box.x0 * frame.w,
-    y: frame.y + box.y0 * frame.h,
-    w: (box.x1 - box.x0) * frame.w,
-    h: (box.y1 - box.y0) * frame.h,
-  };
+  const { rgb, spare, silent, lit } = looks(scene, k, selected);
+  const linked = scene.masks[k];
+  if (linked) {
+    ctx.globalAlpha = 0.45;
+    ctx.drawImage(linked, frame.x, frame.y, frame.w, frame.h);
+    ctx.globalAlpha = 1;
+    return;
+  }
+  const area = areaOn(scene.standing?.[k] ?? box, frame);
+  if (!common(area, scene.visible)) return;
+  const region = regionPath(box.mask, area);
+  ctx.save();
+  clipToShare(ctx, scene, k);
+  ctx.fillStyle = css(rgb, (options.fill / 100) * (spare || silent ? 0.5 : 1) + (lit ? 0.06 : 0) + (box.mask ? 0.12 : 0));
+  ctx.fill(region, "evenodd");
+  if (box.mask) ctx.clip(region, "evenodd");
+  paintPicture(ctx, scene, k, area);
+  ctx.restore();
+}
+
+/** The outline of a region, its box where that is more, and its tag.
+ * @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {number} k @param {boolean} selected */
+export function paintOutline(ctx, scene, k, selected) {
+  const { frame, theme } = scene;
+  const box = scene.boxes[k];
+  const { rgb, spare, silent, lit } = looks(scene, k, selected);
+  const area = areaOn(box, frame);
   const seen = common(area, scene.visible);
   if (!seen) return;
-  const colour = scene.colours[k];
-  const rgb = rgbOf(colour) ?? [128, 128, 128];
-  const spare = scene.unassigned(k);
-  const silent = scene.silent(k);
-  const lit = selected || scene.hover === k;
-  const mask = scene.masks[k];
-  if (mask) {
-    ctx.globalAlpha = 0.45;
-    ctx.drawImage(mask, frame.x, frame.y, frame.w, frame.h);
-    ctx.globalAlpha = 1;
-  } else {
-    ctx.fillStyle = css(rgb, (options.fill / 100) * (spare || silent ? 0.5 : 1) + (lit ? 0.06 : 0));
-    ctx.fillRect(area.x, area.y, area.w, area.h);
-  }
-  if (!mask) paintPicture(ctx, scene, k, area);
   const width = selected ? 2 : lit ? 1.75 : 1.25;
-  const outline = [area.x + width / 2, area.y + width / 2, Math.max(area.w - width, 0), Math.max(area.h - width, 0)];
+  const inner = {
+    x: area.x + width / 2,
+    y: area.y + width / 2,
+    w: Math.max(area.w - width, 0),
+    h: Math.max(area.h - width, 0),
+  };
+  const shared = scene.cutters[k].length > 0;
+  if (box.mask || shared) {
+    ctx.strokeStyle = css(rgb, lit ? 0.8 : 0.4);
+    ctx.lineWidth = 1;
+    ctx.setLineDash([2, 3]);
+    ctx.strokeRect(inner.x, inner.y, inner.w, inner.h);
+    ctx.setLineDash([]);
+  }
+  ctx.save();
+  clipToShare(ctx, scene, k);
+  const region = regionPath(box.mask, box.mask ? area : inner);
   // A dark line under the coloured one sets it off from any picture.
   ctx.strokeStyle = "rgba(0, 0, 0, 0.28)";
   ctx.lineWidth = width + 1.5;
-  ctx.strokeRect(outline[0], outline[1], outline[2], outline[3]);
+  ctx.stroke(region);
   ctx.strokeStyle = css(rgb, silent ? 0.55 : spare && !lit ? 0.85 : 1);
   ctx.lineWidth = width;
   if (spare) ctx.setLineDash([5, 4]);
-  ctx.strokeRect(outline[0], outline[1], outline[2], outline[3]);
-  if (spare) ctx.setLineDash([]);
+  ctx.stroke(region);
+  ctx.restore();
   const marks = [...(silent ? [paintMuted] : []), ...(box.locked ? [paintLock] : [])];
-  paintTag(ctx, seen, scene.titles[k], colour, spare || silent, marks, theme.font, scene.visible);
+  paintTag(ctx, seen, scene.titles[k], scene.colours[k], spare || silent, marks, theme.font, scene.visible);
 }
 
 /** What two areas share; null where they don't touch. @param {Area} a @param {Area} b @returns {Area | null} */
