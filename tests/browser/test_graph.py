@@ -163,7 +163,7 @@ def test_muted_and_bypassed_subjects_keep_their_boxes_as_in_a_run(layout):
         assert [name for name in encode if name.startswith("subjects.")] == ["subjects.subject1"]
         layout.pause()
         assert layout.find(".msd-muted").all_inner_texts() == [part]
-        assert words(layout) == "1 subjects act, 1 muted"
+        assert words(layout) == "1 of 2 subjects in the run"
     layout.page.evaluate(f"() => {{ {FIND} find('MSDiffusionSubject')[1].mode = 2 }}")
     assert [one["part"] for one in subjects(layout)] == ["bypassed", "muted"]
 

@@ -15,6 +15,9 @@ export const TITLE_BAR = 30;
 const GAP = 40;
 const SOCKET = 20;
 
+/** Nodes 2.0 draws no node narrower, whatever its size says. */
+const NARROWEST = 225;
+
 /** Room for a loader with its preview and for a subject, so that neither grows into what is below. */
 const LOADER = { w: 300, h: 370 };
 const SUBJECT = { w: 290, h: 264 };
@@ -26,7 +29,7 @@ export const socketName = (k) => `subjects.subject${k}`;
 export function areaOf(node) {
   const [x, y] = node.pos;
   if (node.flags?.collapsed) return { x, y: y - TITLE_BAR, w: node._collapsed_width ?? 160, h: TITLE_BAR };
-  return { x, y: y - TITLE_BAR, w: node.size[0], h: node.size[1] + TITLE_BAR };
+  return { x, y: y - TITLE_BAR, w: Math.max(node.size[0], NARROWEST), h: node.size[1] + TITLE_BAR };
 }
 
 /** @param {any} graph @returns {Area[]} */

@@ -170,7 +170,10 @@ function statusOf(ui) {
   }
   if (overlap) return overlap;
   const silent = editor.subjects.filter(isSilent).length;
-  if (silent) return { text: t("footer.some_silent", { acting: editor.subjects.filter(counts).length, silent }), warning: false };
+  if (silent) {
+    const acting = editor.subjects.filter(counts).length;
+    return { text: t("footer.some_silent", { acting, subjects: acting + silent }), warning: false };
+  }
   if (boxes > subjects) return { text: t("footer.boxes_spare", { boxes, subjects }), warning: true };
   return { text: t("footer.matched", { boxes, subjects }), warning: false };
 }

@@ -11,7 +11,9 @@ export class Landing {
     this.element = document.createElement("div");
     this.element.className = "msd-landing";
     this.element.hidden = true;
-    this.element.setAttribute("role", "status");
+    this.words = document.createElement("span");
+    this.words.setAttribute("role", "status");
+    this.element.append(this.words);
     stage.holder.append(this.element);
   }
 
@@ -25,7 +27,7 @@ export class Landing {
     const { element } = this;
     element.hidden = false;
     element.dataset.kind = kind;
-    element.textContent = words;
+    this.words.textContent = words;
     element.style.left = `${frame.x + rect.x0 * frame.w}px`;
     element.style.top = `${frame.y + rect.y0 * frame.h}px`;
     element.style.width = `${(rect.x1 - rect.x0) * frame.w}px`;
