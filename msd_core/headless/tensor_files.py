@@ -12,7 +12,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 
-def check_folder(folder: str | Path, what: str, file: str, key: str, begins: str, remedy: str) -> None:
+def check_folder(
+    folder: str | Path, what: str, file: str, key: str, begins: str | tuple[str, ...], remedy: str
+) -> None:
     """Make sure that a folder holds a model of a kind.
 
     Args:
@@ -20,7 +22,7 @@ def check_folder(folder: str | Path, what: str, file: str, key: str, begins: str
         what: what the model is for.
         file: the configuration that must be in it.
         key: the entry there that names the kind.
-        begins: how that must begin.
+        begins: how that must begin, or the ways in which it may.
         remedy: what to do about another kind.
 
     Raises:
@@ -36,7 +38,8 @@ def check_folder(folder: str | Path, what: str, file: str, key: str, begins: str
     except (ValueError, AttributeError):
         named = "unreadable"
     if not named.startswith(begins):
-        raise ValueError(f"The {what} {folder} is a {named} but must be a {begins}: {remedy}.")
+        wanted = begins if isinstance(begins, str) else " or ".join(begins)
+        raise ValueError(f"The {what} {folder} is a {named} but must be a {wanted}: {remedy}.")
 
 
 def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:

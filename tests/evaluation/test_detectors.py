@@ -1,0 +1,99 @@
+"""Grounding DINO and OWLv2 of transformers, tiny and with random weights, from folders."""
+
+import pytest
+import torch
+
+from msd_core.evaluation.detectors import Detector, load_detector
+
+transformers = pytest.importorskip("transformers")
+pytestmark = pytest.mark.usefixtures("no_network")
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "cat", ".", "?"]
+
+
+@pytest.fixture(scope="module")
+def grounding_dino(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("grounding")
+    (folder / "vocab.txt").write_text("\n".join(WORDS))
+    text = transformers.BertConfig(vocab_size=len(WORDS), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+                                   intermediate_size=32)
+    backbone = transformers.SwinConfig(embed_dim=16, depths=[1, 1, 1], num_heads=[1, 1, 2], window_size=4,
+                                       image_size=64, out_features=["stage2", "stage3"])
+    config = transformers.GroundingDinoConfig(
+        backbone_config=backbone, text_config=text, d_model=32, encoder_layers=1, decoder_layers=2,
+        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, num_queries=6,
+        num_feature_levels=2, max_text_len=16, two_stage=True,
+    )
+    torch.manual_seed(0)
+    transformers.GroundingDinoForObjectDetection(config).save_pretrained(folder)
+    tokenizer = transformers.BertTokenizer(str(folder / "vocab.txt"))
+    images = transformers.GroundingDinoImageProcessor(size={"height": 64, "width": 64}, do_pad=False)
+    transformers.GroundingDinoProcessor(images, tokenizer).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def owlv2(tmp_path_factory):
+    from msd_core.headless.text import clip_tokenizers
+
+    folder = tmp_path_factory.mktemp("owlv2")
+    config = transformers.Owlv2Config(
+        text_config={"vocab_size": 49408, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+                     "num_attention_heads": 2, "max_position_embeddings": 77},
+        vision_config={"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+                       "image_size": 64, "patch_size": 16},
+        projection_dim=16,
+    )
+    torch.manual_seed(1)
+    transformers.Owlv2ForObjectDetection(config).save_pretrained(folder)
+    images = transformers.Owlv2ImageProcessor(size={"height": 64, "width": 64})
+    transformers.Owlv2Processor(images, clip_tokenizers()[0]).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["grounding_dino", "owlv2"])
+def test_every_detection_has_its_phrase_a_box_in_the_picture_and_a_score(kind, request):
+    detector = load_detector(request.getfixturevalue(kind), threshold=0.0)
+    pictures = torch.rand(2, 48, 64, 3, generator=torch.Generator().manual_seed(3))
+    found = detector.detect(pictures, ["dog", "cat", "dog"])
+    assert len(found) == 2
+    for seen in found:
+        # A phrase that comes twice is asked for once.
+        counts = [sum(one.phrase == phrase for one in seen) for phrase in ("dog", "cat")]
+        assert counts[0] == counts[1] > 0
+        for one in seen:
+            x0, y0, x1, y1 = one.box
+            assert 0 <= x0 <= x1 <= 1 and 0 <= y0 <= y1 <= 1 and 0 <= one.score <= 1
+    assert load_detector(request.getfixturevalue(kind), threshold=1.1).detect(pictures, ["dog"]) == [[], []]
+
+
+def test_a_batch_finds_what_single_pictures_find(owlv2):
+    detector = load_detector(owlv2, threshold=0.0)
+    pictures = torch.rand(3, 64, 64, 3, generator=torch.Generator().manual_seed(4))
+    together = detector.detect(pictures, ["dog", "cat", "hat", "cap"])
+    apart = [detector.detect(picture[None], ["dog", "cat", "hat", "cap"])[0] for picture in pictures]
+    for first, second in zip(together, apart, strict=True):
+        assert [one.phrase for one in first] == [one.phrase for one in second]
+        torch.testing.assert_close(torch.tensor([one.box for one in first]), torch.tensor([one.box for one in second]),
+                                   rtol=1e-3, atol=1e-4)
+
+
+def test_grounding_dino_is_asked_for_a_phrase_in_its_own_form(grounding_dino):
+    detector: Detector = load_detector(grounding_dino, threshold=0.0)
+    asked, processor = [], detector.processor
+
+    class Heard:
+        def __call__(self, **inputs):
+            asked.extend(inputs["text"])
+            return processor(**inputs)
+
+        post_process_grounded_object_detection = staticmethod(processor.post_process_grounded_object_detection)
+
+    detector.processor = Heard()
+    detector.detect(torch.rand(1, 32, 32, 3), ["Dog"])
+    assert asked == ["dog."]
+
+
+def test_another_model_is_refused_with_what_would_do(dinov2_folder):
+    with pytest.raises(ValueError, match="is a dinov2 but must be a grounding-dino or owlv2: take"):
+        load_detector(dinov2_folder)
