@@ -51,6 +51,8 @@ class LayoutPage:
             document.activeElement?.blur?.();
             document.querySelectorAll('.msd-shade, .msd-menu').forEach((left) => left.remove());
             app.graph.clear();
+            // Or a new node shows the pictures of the one that had its number.
+            app.nodeOutputs = {};
             app.canvas.ds.scale = 1;
             app.canvas.ds.offset = [0, 0];
             const add = (type, x, y) => {
