@@ -11,6 +11,7 @@ from ..msd_core.attribution import Attribution
 from ..msd_core.embeds import SubjectEmbeds
 from .host.heat_map import SOURCES, draw_attribution
 from .host.patch import watch_subjects
+from .host.report import attribution_report
 from .host.text import Prompt
 from .host.watched import Place, run_of
 from .types import CATEGORY, Embeds
@@ -88,10 +89,12 @@ class MSDiffusionAttributionMaps(io.ComfyNode):
                 ),
             ],
             hidden=[io.Hidden.dynprompt, io.Hidden.unique_id],
+            has_intermediate_output=True,
         )
 
     @classmethod
     def execute(cls, attribution: Attribution, images: torch.Tensor, source: str) -> io.NodeOutput:
         place = Place(cls.hidden.dynprompt, cls.hidden.unique_id) if cls.hidden else None
         run = run_of(attribution, images.shape[0], place)
-        return io.NodeOutput(*draw_attribution(run, attribution.phrases, images, source))
+        drawn = draw_attribution(run, attribution.phrases, images, source)
+        return io.NodeOutput(*drawn, ui=attribution_report(run, source))

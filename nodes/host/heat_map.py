@@ -35,16 +35,10 @@ def draw_attribution(
     Raises:
         ValueError: nothing was seen.
     """
-    maps = run.subject if source == "subject" else run.text
-    if maps is None:
-        raise ValueError(
-            f"The watched run has no {source} maps but they are to be drawn: put the Watch node's model into the "
-            "sampler, apply subjects to it, and sample whole frames."
-        )
+    maps = _maps(run, source)
     count, height, width = images.shape[0], images.shape[1], images.shape[2]
     regions = run.regions if source == "subject" else None
-    low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
-    heat = (maps - low) / (high - low).clamp(min=1e-12)
+    heat = relative_maps(run, source)
     heat, regions = (_resize(x, height, width) for x in (heat, heat if regions is None else regions))
     masks = (regions >= 0.5).float()
     shares = readout(maps)
@@ -54,6 +48,27 @@ def draw_attribution(
         for subject, phrase in enumerate(phrases)
     ]
     return torch.stack(pictures), masks.flatten(0, 1)
+
+
+def relative_maps(run: WatchedRun, source: str) -> Tensor:
+    """A run's maps, each between its own lowest and highest value: `[b, n, h, w]` in 0..1.
+
+    Raises:
+        ValueError: nothing was seen.
+    """
+    maps = _maps(run, source)
+    low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
+    return (maps - low) / (high - low).clamp(min=1e-12)
+
+
+def _maps(run: WatchedRun, source: str) -> Tensor:
+    maps = run.subject if source == "subject" else run.text
+    if maps is None:
+        raise ValueError(
+            f"The watched run has no {source} maps but they are to be drawn: put the Watch node's model into the "
+            "sampler, apply subjects to it, and sample whole frames."
+        )
+    return maps
 
 
 def _caption(phrase: str, share: float, source: str) -> str:

@@ -1,4 +1,4 @@
-"""What the layout node tells its canvas after a run: the numbers that only a run knows, and the linked pictures."""
+"""What the canvas is told after a run: the numbers that only a run knows, the linked pictures, the watched maps."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import torch.nn.functional as F
 from comfy_api.latest import io, ui
 from torch import Tensor
 
+from ...msd_core.attribution import WatchedRun
 from ...msd_core.boxes import box_value
 from ...msd_core.layout import Layout
+from .heat_map import relative_maps
 
-LONG_EDGE = 768
+BACKGROUND_EDGE = 2048
+"""As many pixels as the canvas shows of a picture when it is zoomed in or fills the screen."""
+MASK_EDGE = 768
 
 
 def layout_report(layout: Layout, background: Tensor | None = None) -> dict[str, Any]:
@@ -25,20 +29,35 @@ def layout_report(layout: Layout, background: Tensor | None = None) -> dict[str,
 
     Pictures go to the host's temporary folder.
     """
-    masks = [_saved(region.mask[..., None].expand(-1, -1, 3)) for region in layout.regions if region.mask is not None]
+    masks = [_saved_grey(region.mask) for region in layout.regions if region.mask is not None]
     return {"msd_layout": [{
         "width": layout.width,
         "height": layout.height,
-        "background": None if background is None else _saved(background[0, ..., :3]),
+        "background": None if background is None else _saved(background[0, ..., :3], BACKGROUND_EDGE),
         "boxes": [box_value(box) for box in layout.boxes],
         "masks": masks,
     }]}
 
 
-def _saved(picture: Tensor) -> dict[str, str]:
-    """Save a picture `[h, w, 3]`, no larger than the canvas can show, and say where."""
+def attribution_report(run: WatchedRun, source: str) -> dict[str, Any]:
+    """The maps node's `ui` value: maps of the run's first image, one grey picture per subject, for its box.
+
+    Args:
+        run: what was seen.
+        source: `subject` or `text`.
+    """
+    maps = [_saved_grey(heat) for heat in relative_maps(run, source)[0]]
+    return {"msd_attribution": [{"source": source, "maps": maps}]}
+
+
+def _saved_grey(picture: Tensor) -> dict[str, str]:
+    return _saved(picture[..., None].expand(-1, -1, 3), MASK_EDGE)
+
+
+def _saved(picture: Tensor, edge: int) -> dict[str, str]:
+    """Save a picture `[h, w, 3]`, at most `edge` pixels long, and say where."""
     picture = picture.movedim(-1, 0)[None].float()
-    factor = min(LONG_EDGE / max(picture.shape[-2:]), 1.0)
+    factor = min(edge / max(picture.shape[-2:]), 1.0)
     size = [max(round(side * factor), 1) for side in picture.shape[-2:]]
     small = F.interpolate(picture, size=size, mode="area")[0].movedim(0, -1).clamp(0, 1)
     saved = ui.ImageSaveHelper.save_images(

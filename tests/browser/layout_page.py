@@ -53,6 +53,7 @@ class LayoutPage:
             app.graph.clear();
             // Or a new node shows the pictures of the one that had its number.
             app.nodeOutputs = {};
+            app.api.dispatchCustomEvent('graphCleared');
             app.canvas.ds.scale = 1;
             app.canvas.ds.offset = [0, 0];
             const add = (type, x, y) => {
@@ -141,6 +142,18 @@ class LayoutPage:
     @property
     def undo_steps(self) -> int:
         return self.page.evaluate("app.extensionManager.workflow.activeWorkflow.changeTracker.undoQueue.length")
+
+    def pixel(self, x: float, y: float) -> list[int]:
+        """The colour that the canvas shows at a point of the picture."""
+        return self.layout(
+            f"""(() => {{
+            ui.stage.paint();
+            const zoom = ui.stage.canvas.width / ui.stage.holder.clientWidth;
+            const frame = ui.stage.frame;
+            const at = [(frame.x + {x} * frame.w) * zoom, (frame.y + {y} * frame.h) * zoom];
+            return [...ui.stage.context.getImageData(Math.round(at[0]), Math.round(at[1]), 1, 1).data];
+        }})()"""
+        )
 
     # acting
 

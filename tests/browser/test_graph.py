@@ -46,16 +46,7 @@ def words(layout):
 
 
 def pixel(layout, x, y):
-    """The colour that the canvas shows at a point of the picture."""
-    return layout.layout(
-        f"""(() => {{
-        ui.stage.paint();
-        const zoom = ui.stage.canvas.width / ui.stage.holder.clientWidth;
-        const frame = ui.stage.frame;
-        const at = [(frame.x + {x} * frame.w) * zoom, (frame.y + {y} * frame.h) * zoom];
-        return [...ui.stage.context.getImageData(Math.round(at[0]), Math.round(at[1]), 1, 1).data];
-    }})()"""
-    )
+    return layout.pixel(x, y)
 
 
 def test_without_an_encoder_nothing_is_marked(layout):
@@ -237,30 +228,9 @@ def test_a_linked_background_is_drawn_and_never_changes_width_and_height(layout)
     assert pixel(layout, 0.5, 0.25)[0] < strong[0]
     layout.option("Background", "off")
     assert pixel(layout, 0.5, 0.25)[0] < 80
-    layout.option("Background", "linked")
-    layout.option("BackgroundOpacity", 60)
+    layout.option("Background", "live")
+    layout.option("BackgroundOpacity", 80)
     assert layout.layout("[node.widgets[0].value, node.widgets[1].value]") == [1024, 1024]
-
-
-def test_the_last_result_and_the_sampling_preview_can_lie_under_the_boxes(layout):
-    layout.option("Background", "result")
-    detail = {"node": "77", "output": {"images": [{"filename": "red.png", "subfolder": "", "type": "input"}]}}
-    layout.page.evaluate("(detail) => { app.api.dispatchCustomEvent('executed', detail) }", detail)
-    layout.page.wait_for_timeout(500)
-    assert pixel(layout, 0.5, 0.25)[0] > 120
-    layout.option("Background", "preview")
-    layout.page.evaluate(
-        """async () => {
-        const canvas = new OffscreenCanvas(8, 8);
-        const context = canvas.getContext('2d');
-        context.fillStyle = '#00ff00';
-        context.fillRect(0, 0, 8, 8);
-        app.api.dispatchCustomEvent('b_preview', await canvas.convertToBlob());
-    }"""
-    )
-    layout.page.wait_for_timeout(500)
-    assert pixel(layout, 0.5, 0.25)[1] > 120
-    layout.option("Background", "linked")
 
 
 def test_linked_boxes_are_shown_read_only_and_one_click_makes_them_mine(layout):

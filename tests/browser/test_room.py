@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image
 
 from devtools.host import PACK
 
@@ -286,3 +287,265 @@ def test_the_view_survives_undo_and_full_screen(layout):
     assert layout.layout("ui.stage.shownView.zoom") > view["zoom"]
     layout.press("f")
     layout.settle()
+
+
+# what lies under the boxes and in them
+
+RUN = """
+    const encode = add('MSDiffusionEncode', 1150, 90);
+    const apply = add('MSDiffusionApply', 1150, 300);
+    const sampler = add('KSampler', 1150, 500);
+    const decode = add('VAEDecode', 1500, 90);
+    const save = add('SaveImage', 1500, 200);
+    const plan = add('PreviewImage', 1500, 600);
+    const edges = add('PreviewImage', 60, 600);
+    const scaled = add('ImageScale', 60, 400);
+    const loader = add('LoadImage', 60, 90);
+    loader.widgets[0].value = 'quarters.png';
+    link(loader, 0, scaled, 'image');
+    link(layout, 1, scaled, 'width');
+    link(scaled, 0, edges, 'images');
+    link(layout, 0, encode, 'layout');
+    link(encode, 0, apply, 'embeds');
+    link(apply, 0, sampler, 'model');
+    link(sampler, 0, decode, 'samples');
+    link(decode, 0, save, 'images');
+    link(layout, 4, plan, 'images');
+"""
+IDS = """(() => {
+    const named = (type, n = 0) => String(app.graph.nodes.filter((one) => one.type === type)[n].id);
+    return { save: named('SaveImage'), plan: named('PreviewImage'), edges: named('PreviewImage', 1),
+        sampler: named('KSampler'), loader: named('LoadImage') };
+})()"""
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pictures(server):
+    """Plain pictures, a wide one, one of four quarters, and one of fine checks."""
+    for name, colour in COLOURS.items():
+        Image.new("RGB", (64, 64), colour).save(server.input / f"plain_{name}.png")
+    Image.new("RGB", (200, 64), COLOURS["blue"]).save(server.input / "wide.png")
+    quarters = Image.new("RGBA", (128, 64), (0, 0, 0, 0))
+    quarters.paste((255, 0, 0, 255), (0, 0, 64, 64))
+    quarters.paste((0, 255, 0, 255), (64, 0, 128, 32))
+    quarters.save(server.input / "quarters.png")
+    checks = Image.new("L", (1536, 1536))
+    checks.putdata([255 * ((x // 4 + y // 4) % 2) for y in range(1536) for x in range(1536)])
+    checks.save(server.input / "checks.png")
+
+
+def executed(layout, node: str, name: str, run: str = "") -> None:
+    """The page hears that a node has shown a picture."""
+    record = {"filename": name, "subfolder": "", "type": "input"}
+    detail = {"node": node, "display_node": node, "output": {"images": [record]}, **({"prompt_id": run} if run else {})}
+    layout.page.evaluate("(detail) => void app.api.dispatchCustomEvent('executed', detail)", detail)
+    layout.page.wait_for_timeout(350)
+
+
+def sampled(layout, node: str, colour: str, run: str = "run") -> None:
+    """The page hears a preview of a step."""
+    layout.page.evaluate(
+        """async ([nodeId, colour, jobId]) => {
+        const canvas = new OffscreenCanvas(8, 8);
+        const context = canvas.getContext('2d');
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 8, 8);
+        const blob = await canvas.convertToBlob();
+        app.api.dispatchCustomEvent('b_preview_with_metadata',
+            { blob, nodeId, displayNodeId: nodeId, realNodeId: nodeId, parentNodeId: nodeId, jobId });
+    }""",
+        [node, colour, run],
+    )
+    layout.page.wait_for_timeout(250)
+
+
+def under(layout) -> str:
+    """The colour that lies under the boxes: red, green, blue or none."""
+    pixel = layout.pixel(0.5, 0.22)[:3]
+    strongest = max(range(3), key=lambda k: pixel[k])
+    return list(COLOURS)[strongest] if pixel[strongest] > 150 and sorted(pixel)[1] < 90 else "none"
+
+
+def test_the_run_lies_under_the_boxes_by_default_first_its_steps_then_its_result(layout):
+    layout.fresh(RUN)
+    ids = layout.page.evaluate(IDS)
+    assert under(layout) == "none"
+    sampled(layout, ids["sampler"], "#00ff00")
+    assert under(layout) == "green"
+    executed(layout, ids["save"], "plain_red.png")
+    assert under(layout) == "red"
+    sampled(layout, ids["sampler"], "#0000ff")
+    assert under(layout) == "blue"
+    layout.page.evaluate("app.api.dispatchCustomEvent('execution_interrupted', { prompt_id: 'run' })")
+    layout.pause()
+    assert under(layout) == "red"
+    layout.press("n")
+    layout.undo()
+    layout.page.wait_for_timeout(300)
+    assert under(layout) == "red"
+
+
+def test_only_pictures_that_were_sampled_with_the_layout_are_its_results(layout):
+    layout.fresh(RUN)
+    ids = layout.page.evaluate(IDS)
+    for other in ("plan", "edges", "loader"):
+        executed(layout, ids[other], "plain_green.png")
+        sampled(layout, ids[other], "#00ff00")
+        assert under(layout) == "none", other
+    executed(layout, "4711", "plain_green.png")
+    assert under(layout) == "none"
+    executed(layout, ids["save"], "plain_red.png")
+    executed(layout, ids["save"], "wide.png")
+    assert under(layout) == "red"
+
+
+def test_the_background_menu_chooses_what_lies_under_the_boxes_and_how_strong(layout):
+    layout.fresh(RUN + "const under = add('LoadImage', 60, 800); under.widgets[0].value = 'plain_green.png'; link(under, 0, layout, 'background');")
+    layout.layout("ui.refresh()")
+    layout.page.wait_for_timeout(400)
+    assert under(layout) == "green"
+    executed(layout, layout.page.evaluate(IDS)["save"], "plain_red.png")
+    assert under(layout) == "red"
+    for choice, colour in (("Linked image", "green"), ("Last result", "red"), ("None", "none")):
+        layout.find(".msd-toolbar [data-menu=background]").click()
+        layout.find(".msd-menu-item", has=layout.page.get_by_text(choice, exact=True)).click()
+        layout.pause()
+        assert under(layout) == colour
+    layout.option("Background", "live")
+    strong = layout.pixel(0.5, 0.22)[0]
+    layout.find(".msd-toolbar [data-menu=background]").click()
+    layout.find(".msd-menu-slider input").fill("30")
+    layout.press("Escape")
+    assert layout.pixel(0.5, 0.22)[0] < strong - 60
+    layout.option("BackgroundOpacity", 80)
+
+
+def test_a_run_of_another_workflow_with_the_same_node_ids_is_not_taken_for_this_ones(layout):
+    layout.fresh(RUN)
+    ids = layout.page.evaluate(IDS)
+    layout.page.route("**/prompt", lambda route: route.fulfill(json={"prompt_id": "elsewhere", "number": 1, "node_errors": {}}))
+    layout.page.evaluate("async () => void (await app.api.queuePrompt(0, { output: {}, workflow: {} }))")
+    layout.page.unroute("**/prompt")
+    first = layout.page.evaluate("app.extensionManager.workflow.activeWorkflow.path")
+    layout.page.evaluate("app.extensionManager.command.execute('Comfy.NewBlankWorkflow')")
+    layout.page.wait_for_function("(first) => app.extensionManager.workflow.activeWorkflow.path !== first", arg=first)
+    layout.fresh(RUN)
+    assert layout.page.evaluate(IDS) == ids
+    executed(layout, ids["save"], "plain_red.png", "elsewhere")
+    assert under(layout) == "none"
+    executed(layout, ids["save"], "plain_red.png", "here")
+    assert under(layout) == "red"
+
+
+def test_a_background_is_as_sharp_as_its_file(layout):
+    layout.fresh("const under = add('LoadImage', 60, 90); under.widgets[0].value = 'checks.png'; link(under, 0, layout, 'background');")
+    layout.layout("(node.widgets[0].value = node.widgets[1].value = 1536, ui.refresh())")
+    layout.page.wait_for_timeout(600)
+    layout.focus()
+    layout.press("f")
+    layout.settle()
+    layout.press("Shift+Digit0")
+    lights = [layout.pixel((770 + 2 * step) / 1536, 540 / 1536)[0] for step in range(8)]
+    layout.press("0", "f")
+    layout.settle()
+    assert max(lights) - min(lights) > 120
+
+
+@pytest.mark.parametrize(
+    ("fit", "left", "right", "below_right"),
+    [("stretch", "red", "green", "none"), ("pad", "none", "none", "none"), ("crop", "red", "green", "none")],
+)
+def test_a_photo_fills_its_box_as_its_fit_says_and_alpha_stays_clear(layout, fit, left, right, below_right):
+    layout.fresh(
+        """
+        const encode = add('MSDiffusionEncode', 1150, 90);
+        link(layout, 0, encode, 'layout');
+        const loader = add('LoadImage', 20, 90);
+        loader.widgets[0].value = 'quarters.png';
+        const subject = add('MSDiffusionSubject', 20, 500);
+        link(loader, 0, subject, 'image');
+        link(subject, 0, encode, 'subjects.subject0');
+    """
+    )
+    layout.page.evaluate(
+        "(fit) => { app.graph.nodes.find((n) => n.type === 'MSDiffusionSubject').widgets.find((w) => w.name === 'fit').value = fit }", fit
+    )
+    layout.set_boxes((0.2, 0.2, 0.8, 0.8))
+    layout.layout("ui.refresh()")
+    layout.page.wait_for_timeout(400)
+
+    def at(x, y):
+        red, green, blue = layout.pixel(x, y)[:3]
+        return "red" if red > 140 and green < 90 else "green" if green > 140 and red < 110 else "none"
+
+    assert [at(0.3, 0.28), at(0.6, 0.28), at(0.6, 0.7)] == [left, right, below_right]
+    assert at(0.3, 0.5) == "red"
+    assert at(0.24, 0.5) == "red"
+
+
+def test_a_linked_side_is_read_from_the_widget_that_it_comes_from(layout):
+    layout.fresh(
+        """
+        const other = add('MSDiffusionLayout', 20, 90);
+        other.widgets[0].value = 640;
+        other.widgets[1].value = 1280;
+        const number = add('PrimitiveInt', 20, 900);
+        number.widgets[0].value = 768;
+        link(number, 0, layout, 'width');
+        link(other, 2, layout, 'height');
+    """
+    )
+    layout.layout("ui.refresh()")
+    assert layout.layout("Object.values(ui.editor.size)") == [768, 1280]
+    layout.layout("(node.onExecuted({ msd_layout: [{ width: 768, height: 1280, boxes: [] }] }))")
+    layout.page.evaluate("() => { app.graph.nodes.find((n) => n.type === 'PrimitiveInt').widgets[0].value = 512 }")
+    layout.layout("ui.refresh()")
+    assert layout.layout("Object.values(ui.editor.size)") == [512, 1280]
+
+
+def test_a_run_tells_a_linked_side_that_the_graph_does_not(layout):
+    layout.fresh("const seen = add('GetImageSize', 20, 90); link(seen, 1, layout, 'height');")
+    layout.layout("node.onExecuted({ msd_layout: [{ width: 1024, height: 512, boxes: [] }] })")
+    assert layout.layout("Object.values(ui.editor.size)") == [1024, 512]
+
+
+@pytest.mark.timeout(600)
+def test_a_real_run_shows_its_result_and_where_each_watched_subject_acts(layout, server):
+    layout.page.evaluate("app.extensionManager.setting.set('Comfy.Execution.PreviewMethod', 'latent2rgb')")
+    layout.page.evaluate(
+        "(graph) => app.loadGraphData(graph)",
+        json.loads((PACK / "example_workflows/09 Attribution maps.json").read_text()),
+    )
+    layout.settle()
+    layout.page.evaluate(
+        """() => {
+        const sampler = app.graph.nodes.find((one) => one.type === 'KSampler');
+        sampler.widgets.find((one) => one.name === 'steps').value = 4;
+        // Another one than in the renderer before, whose run the server has kept.
+        sampler.widgets.find((one) => one.name === 'seed').value = Date.now() % 1e6;
+        window.msdSteps = 0;
+        app.api.addEventListener('b_preview_with_metadata', () => window.msdSteps++);
+    }"""
+    )
+    assert layout.layout("ui.around.heat") == []
+    known = set(json.loads(server.get("/history")))
+    layout.page.evaluate("app.queuePrompt(0)")
+    for _ in range(1200):
+        if new := set(json.loads(server.get("/history"))) - known:
+            break
+        layout.page.wait_for_timeout(200)
+    assert json.loads(server.get("/history"))[new.pop()]["status"]["status_str"] == "success"
+    layout.page.wait_for_timeout(600)
+    assert layout.page.evaluate("window.msdSteps") > 0
+    assert layout.layout("ui.around.heat.length") == 2
+    hot = layout.layout("(ui.stage.paint(), ui.stage.canvas.toDataURL())")
+    layout.find(".msd-toolbar [data-menu=background]").click()
+    layout.find(".msd-menu-item", has_text="Where each subject acts").click()
+    layout.pause()
+    assert layout.layout("(ui.stage.paint(), ui.stage.canvas.toDataURL())") != hot
+    layout.option("Heat", True)
+    shown = layout.pixel(0.5, 0.03)
+    layout.option("Background", "off")
+    assert layout.pixel(0.5, 0.03) != shown
+    layout.option("Background", "live")

@@ -115,13 +115,13 @@ def test_the_canvas_is_told_the_size_and_the_boxes_in_effect(host):
     assert report_of(host, bounding_boxes=frame)["boxes"][0]["x0"] == 0.1
 
 
-def test_linked_pictures_reach_the_canvas_as_small_temporary_files(host):
+def test_linked_pictures_reach_the_canvas_as_temporary_files_as_sharp_as_it_shows_them(host):
     import folder_paths
     from PIL import Image
 
     masks = torch.zeros(2, 40, 80)
     masks[:, :20] = 1
-    report = report_of(host, background=torch.ones(1, 1000, 2000, 3), masks=masks)
+    report = report_of(host, background=torch.ones(1, 1500, 3000, 3), masks=masks)
     records = [report["background"], *report["masks"]]
     assert len(records) == 3
     sizes = []
@@ -129,7 +129,7 @@ def test_linked_pictures_reach_the_canvas_as_small_temporary_files(host):
         assert record["type"] == "temp"
         path = f"{folder_paths.get_temp_directory()}/{record['subfolder']}/{record['filename']}"
         sizes.append(Image.open(path).size)
-    assert sizes == [(768, 384), (80, 40), (80, 40)]
+    assert sizes == [(2048, 1024), (80, 40), (80, 40)]
 
 
 # Its left column is outside, its right column inside; written by pycocotools.

@@ -49,6 +49,27 @@ def test_watching_a_model_without_subjects_changes_nothing_and_shows_the_text(ho
     assert slots_of(studio.demo.model) == {}
 
 
+def test_the_canvas_is_told_each_subjects_map(host, studio):
+    import folder_paths
+    from PIL import Image
+
+    model, attribution = watched(host, studio)
+    studio.sample(model, (12, 12))
+    node = host.nodes["MSDiffusionAttributionMaps"]
+    told = node.EXECUTE_NORMALIZED(attribution=attribution, images=torch.rand(1, 96, 96, 3), source="subject").ui
+    (report,) = told["msd_attribution"]
+    assert report["source"] == "subject"
+    left, right = (
+        Image.open(f"{folder_paths.get_temp_directory()}/{record['subfolder']}/{record['filename']}").convert("L")
+        for record in report["maps"]
+    )
+    width, height = left.size
+    for heat, inside, outside in ((left, 0.2, 0.8), (right, 0.8, 0.2)):
+        assert heat.getextrema() == (0, 255)
+        assert heat.getpixel((int(outside * width), height // 2)) == 0
+        assert heat.getpixel((int(inside * width), height // 2)) > 0
+
+
 def test_a_subjects_map_lies_in_its_region(host, studio):
     model, attribution = watched(host, studio)
     studio.sample(model, (12, 12))

@@ -1,30 +1,31 @@
 import { fileUrl } from "./host/frontend.mjs";
+import { resultsOf } from "./host/results.mjs";
 import { t } from "./host/texts.mjs";
 import { movable } from "./model/boxes.mjs";
 import { relations } from "./model/overlap.mjs";
 import { isSilent, isSpare } from "./model/subjects.mjs";
-import { backgroundPicture } from "./view/background.mjs";
+import { backgroundOf } from "./view/background.mjs";
 import { tagOf } from "./view/captions.mjs";
 import { colourOf } from "./view/palette.mjs";
-import { pictureAt, tintedMask } from "./view/pictures.mjs";
+import { heatMap, pictureAt, tintedMask } from "./view/pictures.mjs";
 
 /**
  * What a canvas shows at the moment, for painting.
- * @typedef {import("./widget.mjs").FileRecord} FileRecord
- */
-
-/**
  * @param {import("./widget.mjs").LayoutCanvas} ui
  * @returns {ReturnType<ConstructorParameters<typeof import("./view/stage.mjs").Stage>[1]>}
  */
 export function sceneOf(ui) {
-  const { editor, options, report, session } = ui;
+  const { around, editor, options, report, session } = ui;
   const { boxes, selected } = editor.shown;
-  const subjects = editor.subjects;
+  const { size, subjects } = editor;
   const colours = boxes.map((box, k) => colourOf(box, k, options.palette));
   const masks = ui.isLinked("masks") ? (report?.masks ?? []) : [];
+  const heat = options.heat ? (around?.heat ?? []) : [];
+  const background = backgroundOf(options.background, around?.background ?? null, resultsOf(ui.node), size);
+  // Photos that fill their boxes would hide what a run has made of them.
+  const photos = options.pictures === "auto" ? (background?.made || heat.length ? "corner" : "fill") : options.pictures;
   return {
-    size: editor.size,
+    size,
     boxes,
     selected,
     hover: editor.hover,
@@ -35,19 +36,20 @@ export function sceneOf(ui) {
     painting: ui.tools.shown,
     colours,
     options,
+    photos,
     titles: boxes.map((_, k) => tagOf(editor, session, k)),
-    pictures: boxes.map((_, k) => (options.pictures === "off" ? null : pictureAt(subjects?.[k]?.picture))),
-    masks: boxes.map((_, k) =>
-      masks[k] ? tintedMask(fileUrl(/** @type {FileRecord} */ (masks[k])), colours[k]) : null,
-    ),
+    pictures: boxes.map((_, k) => (photos === "off" ? null : pictureAt(subjects?.[k]?.picture))),
+    fits: boxes.map((_, k) => subjects?.[k]?.fit ?? "stretch"),
+    masks: boxes.map((_, k) => (masks[k] ? tintedMask(fileUrl(masks[k]), colours[k]) : null)),
+    heat: boxes.map((_, k) => (heat[k] ? heatMap(heat[k]) : null)),
     unassigned: (k) => isSpare(subjects, k),
     silent: (k) => isSilent(subjects?.[k]),
     guides: editor.draft?.guides ?? [],
     marquee: editor.draft?.marquee ?? null,
     active: editor.draft?.active ?? null,
-    background: backgroundPicture(options.background, ui.background),
+    background: background?.picture ?? null,
     readOnly: editor.readOnly,
     focused: session.focused,
-    hint: editor.readOnly ? t("footer.linked_unknown") : t("canvas.hint"),
+    hints: editor.readOnly ? [t("footer.linked_unknown")] : [t("canvas.drop"), t("canvas.draw")],
   };
 }

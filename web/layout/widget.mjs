@@ -1,5 +1,5 @@
 import { MENUS } from "./input/actions.mjs";
-import { onBackground } from "./host/results.mjs";
+import { onResults } from "./host/results.mjs";
 import { listenToClipboard } from "./input/clipboard.mjs";
 import { listenToDrop } from "./input/drop.mjs";
 import { Editor } from "./model/editor.mjs";
@@ -8,15 +8,15 @@ import { makeFooter } from "./panels/footer.mjs";
 import { layoutText } from "./model/format.mjs";
 import { FormatError } from "./model/format_error.mjs";
 import { enterFull, isFull, leaveFull } from "./panels/full_screen.mjs";
-import { inputSlot, pictureBehind, subjectsBehind, subjectsOf, valueOf } from "./host/graph.mjs";
-import { app, captureUndo, fileUrl, isShown, linkAt, outputsOf, rootGraph, toast } from "./host/frontend.mjs";
+import { graphReader, isLinked, surroundingsOf } from "./host/surroundings.mjs";
+import { app, captureUndo, isShown, outputsOf, toast } from "./host/frontend.mjs";
 import { t } from "./host/texts.mjs";
 import { openTransfer } from "./panels/transfer.mjs";
 import { listenToKeyboard } from "./input/keyboard.mjs";
 import { makeList } from "./panels/list.mjs";
 import { makeNotice } from "./panels/notice.mjs";
 import { closeMenu, openMenu } from "./panels/menu.mjs";
-import { boxOf, select } from "./model/boxes.mjs";
+import { select } from "./model/boxes.mjs";
 import { hasSubject, titleOf } from "./view/captions.mjs";
 import { lightness, rgbOf } from "./view/palette.mjs";
 import { onPicture } from "./view/pictures.mjs";
@@ -27,7 +27,6 @@ import { openRename } from "./panels/rename.mjs";
 import { sessionKey, sessionOf } from "./host/session.mjs";
 import { makeToolBar } from "./panels/tools.mjs";
 import { PaintTools } from "./input/tools.mjs";
-import { REPLACING } from "./input/regions.mjs";
 import { onOptions, readOptions } from "./host/settings.mjs";
 import { Landing } from "./view/landing.mjs";
 import { sceneOf } from "./scene.mjs";
@@ -35,18 +34,6 @@ import { onWidth, Stage } from "./view/stage.mjs";
 import { onTheme } from "./view/theme.mjs";
 import { makeToolbar } from "./panels/toolbar.mjs";
 import { makeZoom } from "./panels/zoom.mjs";
-
-/**
- * What the layout node sends to the page when it has run, as `ui={"msd_layout": [...]}` with one entry:
- * @typedef {{filename: string, subfolder?: string, type?: string}} FileRecord
- * @typedef {{
- *   width: number, height: number,
- *   background?: FileRecord | null,
- *   boxes?: {x0: number, y0: number, x1: number, y1: number, label?: string, color?: string}[],
- *   masks?: (FileRecord | null)[],
- * }} LayoutReport `background`: the linked picture; `boxes`: those in effect, also when they came over a link;
- *   `masks`: one grey picture per region where masks are linked
- */
 
 const MIN_WIDTH = 340;
 const MIN_HEIGHT = 360;
@@ -68,11 +55,12 @@ export class LayoutCanvas {
     this.wide = false;
     this.session = sessionOf(this.key);
     this.options = readOptions();
-    /** @type {LayoutReport | null} */
+    /** @type {import("./host/surroundings.mjs").LayoutReport | null} */
     this.report = null;
-    /** @type {string | null} */
-    this.background = null;
     this.overlap = "mix";
+    /** @type {import("./host/surroundings.mjs").Surroundings | null} */
+    this.around = null;
+    this.surrounded = "";
     this.editor = new Editor({
       options: () => this.options,
       publish: (text) => this.publish(text),
@@ -121,7 +109,7 @@ export class LayoutCanvas {
       listenToNavigation(this),
       onWidth(this.root, () => this.root.clientWidth >= WIDE !== this.wide && this.invalidate()),
       onPicture(() => this.invalidate()),
-      onBackground(() => this.invalidate()),
+      onResults(node, () => this.invalidate()),
       onTheme(() => this.invalidate()),
       onOptions(() => {
         this.options = readOptions();
@@ -219,54 +207,28 @@ export class LayoutCanvas {
   /** Reads width, height, subjects, links and the last run's report again. Cheap enough to be called often. */
   refresh() {
     if (!this.node.graph) return;
-    const reader = this.reader();
     const { editor, node } = this;
     this.report = outputsOf(node)?.msd_layout?.[0] ?? this.report;
-    const known = () =>
-      JSON.stringify([editor.size, editor.subjects, editor.linked, this.background, this.chained, this.overlap]);
-    const before = known();
-    editor.size = {
-      width: this.length(reader, "width", this.report?.width),
-      height: this.length(reader, "height", this.report?.height),
-    };
-    const behind = subjectsBehind(reader, node);
-    editor.subjects = subjectsOf(reader, node, behind);
-    this.chained = behind.encoder !== null;
-    const linked = REPLACING.some((name) => this.isLinked(name));
-    editor.linked = linked ? (this.report?.boxes ?? []).map((box) => boxOf(box, box)) : null;
-    this.background = this.linkedBackground(reader);
-    this.overlap = valueOf(reader, node, "overlap") ?? "mix";
-    if (known() !== before) this.invalidate();
+    const around = surroundingsOf(node, this.report);
+    const now = JSON.stringify(around);
+    if (now !== this.surrounded) {
+      this.surrounded = now;
+      this.around = around;
+      this.chained = around.chained;
+      this.overlap = around.overlap;
+      Object.assign(editor, { size: around.size, subjects: around.subjects, linked: around.linked });
+      this.invalidate();
+    }
     this.stage.checkSharpness();
   }
 
-  /**
-   * The linked node's own picture, else what the last run saw, else the photo it was made of.
-   * @param {import("./host/graph.mjs").Reader} reader
-   */
-  linkedBackground(reader) {
-    if (!this.isLinked("background")) return null;
-    const seen = this.report?.background;
-    return (
-      pictureBehind(reader, this.node, "background", 0) ??
-      (seen ? fileUrl(seen) : pictureBehind(reader, this.node, "background"))
-    );
-  }
-
   reader() {
-    return { root: rootGraph(), linkAt, fileUrl, outputsOf };
-  }
-
-  /** @param {import("./host/graph.mjs").Reader} reader @param {string} name @param {number | undefined} reported */
-  length(reader, name, reported) {
-    const value = Number((this.isLinked(name) ? reported : undefined) ?? valueOf(reader, this.node, name));
-    return Number.isFinite(value) && value > 0 ? value : 1024;
+    return graphReader();
   }
 
   /** @param {string} name */
   isLinked(name) {
-    const slot = inputSlot(this.node, name);
-    return slot >= 0 && linkAt(this.node, slot) !== null;
+    return isLinked(this.node, name);
   }
 
   /** @param {number} k */

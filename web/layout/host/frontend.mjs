@@ -105,3 +105,36 @@ export function giveValue(node, widget, value) {
   widget.callback?.(value, app.canvas, node, node.pos);
   node.graph?.setDirtyCanvas?.(true, true);
 }
+
+const UNSAVED = {};
+
+/** The workflow that the page shows, as an object to tell it from others by. @returns {object} */
+export const workflowNow = () => app.extensionManager?.workflow?.activeWorkflow ?? UNSAVED;
+
+/** @type {Set<(run: string) => void>} */
+const queued = new Set();
+
+/**
+ * Calls back with the id of each run that this page queues. No event tells it, so the call is listened to; without it
+ * pictures of a run of another open workflow could be taken for this one's.
+ * @param {(run: string) => void} callback
+ */
+export function onQueued(callback) {
+  if (!queued.size && typeof api.queuePrompt === "function") {
+    const { queuePrompt } = api;
+    api.queuePrompt = async (/** @type {any[]} */ ...values) => {
+      const answer = await queuePrompt.apply(api, values);
+      if (answer?.prompt_id) queued.forEach((listener) => listener(answer.prompt_id));
+      return answer;
+    };
+  }
+  queued.add(callback);
+}
+
+/** The node that a run means by an id, "5:2" for node 2 in the subgraph of node 5. @param {any} graph @param {unknown} id */
+export function nodeOfRun(graph, id) {
+  const path = String(id ?? "").split(":");
+  const last = path.pop();
+  const inner = path.reduce((within, part) => within?.getNodeById(part)?.subgraph, graph);
+  return inner?.getNodeById(last) ?? null;
+}

@@ -200,6 +200,9 @@ function partOf(reader, node, encoder, slot) {
   return "acting";
 }
 
+/** @param {unknown} value @returns {import("../model/subjects.mjs").Fit} */
+const fitOf = (value) => (value === "pad" || value === "crop" ? value : "stretch");
+
 /** @param {Reader} reader @param {Node} node @returns {Omit<Subject, "part">} */
 function describe(reader, node) {
   const weight = Number(valueOf(reader, node, "weight") ?? 1);
@@ -209,6 +212,7 @@ function describe(reader, node) {
     weight: Number.isFinite(weight) ? weight : 1,
     picture: pictureBehind(reader, node, "image"),
     shape: shapeBehind(reader, node),
+    fit: fitOf(valueOf(reader, node, "fit")),
   };
 }
 
@@ -230,16 +234,35 @@ function shapeBehind(reader, node) {
   return { url, channel: chosen, inverted };
 }
 
+/** Widgets that outputs of another name show. @type {Record<string, Record<string, string>>} */
+const SHOWN_WIDGETS = { MSDiffusionDemoSubject: { phrase: "kind" } };
+
 /**
- * The value of a widget, or of the widget that its linked input comes from.
+ * The value of a widget, or of the widget that its linked input comes from; null where the graph does not tell it.
  * @param {Reader} reader
  * @param {Node} node
  * @param {string} name
+ * @param {number} [depth]
+ * @returns {any}
  */
-export function valueOf(reader, node, name) {
+export function valueOf(reader, node, name, depth = 0) {
   const origin = origins(reader, node, inputSlot(node, name))[0];
-  if (origin) return origin.node.widgets?.[0]?.value ?? null;
+  if (origin) return depth < DEEPEST ? outputValue(reader, origin, depth + 1) : null;
   return node.widgets?.find((/** @type {any} */ widget) => widget.name === name)?.value ?? null;
+}
+
+/**
+ * What an output gives: the widget of its name; of a node with one output, its value or its only widget.
+ * @param {Reader} reader @param {Origin} origin @param {number} depth
+ */
+function outputValue(reader, { node, slot }, depth) {
+  const names = (node.widgets ?? []).map((/** @type {any} */ { name }) => name);
+  const output = String(node.outputs?.[slot]?.name ?? "");
+  const shown = SHOWN_WIDGETS[node.type]?.[output] ?? output;
+  if (names.includes(shown)) return valueOf(reader, node, shown, depth);
+  if (node.outputs?.length !== 1) return null;
+  const only = names.includes("value") ? "value" : names.length === 1 ? names[0] : null;
+  return only === null ? null : valueOf(reader, node, only, depth);
 }
 
 /**

@@ -1,66 +1,124 @@
+import { api, fileUrl, nodeOfRun, onQueued, rootGraph, workflowNow } from "./frontend.mjs";
 import { allNodes } from "./graph.mjs";
-import { api, fileUrl, rootGraph } from "./frontend.mjs";
+import { isMadeWith } from "./made_with.mjs";
+import { sessionKey } from "./session.mjs";
+import { graphReader } from "./surroundings.mjs";
 
-/** Pictures of the run for under the boxes: the last result and what is being sampled. */
+/**
+ * Pictures of a run for under the boxes of the layouts it was made with: the step that is being sampled, and the last
+ * results. Only what a run of this graph shows, at nodes below the layout, is one.
+ * @typedef {{preview: HTMLCanvasElement | null, urls: string[]}} Results `urls`: the newest first
+ * @typedef {{node: any, changed: () => void}} Follower
+ */
 
-/** @type {string | null} */
-let lastResult = null;
+/** How many are kept, since the newest may be a cut-out of another shape. */
+const KEPT = 4;
 
-/** @type {HTMLCanvasElement | null} */
-let preview = null;
+/** By the workflow that a layout is in, then by the layout. @type {WeakMap<object, Map<string, Results>>} */
+const known = new WeakMap();
 
-/** @type {Set<() => void>} */
-const listeners = new Set();
+/** The workflow that each queued run is of. @type {Map<string, object>} */
+const runs = new Map();
+
+/** @type {Set<Follower>} */
+const followers = new Set();
 
 let listening = false;
 
-/** Calls back when one of the pictures has changed; returns how to stop. @param {() => void} callback */
-export function onBackground(callback) {
+/** Calls back when a layout has another picture; returns how to stop. @param {any} node @param {() => void} changed */
+export function onResults(node, changed) {
   listen();
-  listeners.add(callback);
-  return () => void listeners.delete(callback);
+  const follower = { node, changed };
+  followers.add(follower);
+  return () => void followers.delete(follower);
 }
 
-/** The address of the last picture that a run showed. */
-export const resultUrl = () => lastResult;
+/** @param {any} layout @returns {Results} */
+export function resultsOf(layout) {
+  const workflow = workflowNow();
+  const layouts = known.get(workflow) ?? new Map();
+  known.set(workflow, layouts);
+  const key = sessionKey(layout);
+  const results = layouts.get(key) ?? { preview: null, urls: earlierResults(layout) };
+  layouts.set(key, results);
+  return results;
+}
 
-/** The picture of the step that is being sampled; null between runs. */
-export const samplingPreview = () => preview;
-
-const announce = () => listeners.forEach((callback) => callback());
+/** What the page still has of runs before this canvas looked. @param {any} layout */
+function earlierResults(layout) {
+  const reader = graphReader();
+  return allNodes(reader.root)
+    .filter((node) => reader.outputsOf(node)?.images?.[0]?.filename && isMadeWith(reader, node, layout))
+    .map((node) => fileUrl(reader.outputsOf(node).images[0]))
+    .reverse()
+    .slice(0, KEPT);
+}
 
 function listen() {
   if (listening) return;
   listening = true;
-  api.addEventListener("executed", (/** @type {any} */ event) => {
-    const record = event.detail?.output?.images?.[0];
-    if (!record?.filename || isSource(event.detail.node)) return;
-    lastResult = fileUrl(record);
-    preview = null;
-    announce();
+  onQueued((run) => runs.set(run, workflowNow()));
+  api.addEventListener("graphCleared", () => known.delete(workflowNow()));
+  api.addEventListener("executed", (/** @type {any} */ { detail }) => {
+    const record = detail?.output?.images?.[0];
+    if (!record?.filename) return;
+    const url = fileUrl(record);
+    show(detail.node, detail.prompt_id, (results) => {
+      results.preview = null;
+      results.urls = [url, ...results.urls.filter((one) => one !== url)].slice(0, KEPT);
+    });
   });
-  api.addEventListener("b_preview", (/** @type {any} */ event) => void showPreview(event.detail));
+  api.addEventListener("b_preview_with_metadata", (/** @type {any} */ { detail }) => void preview(detail));
+  for (const end of ["execution_success", "execution_error", "execution_interrupted"])
+    api.addEventListener(end, (/** @type {any} */ { detail }) => forgetPreviews(detail?.prompt_id));
 }
 
-/** Loaders show their own file; that is no result. @param {unknown} id */
-function isSource(id) {
-  const inner = String(id).split(":").pop();
-  const node = allNodes(rootGraph()).find((one) => String(one.id) === inner);
-  return (
-    node?.widgets?.some((/** @type {any} */ widget) => widget.name === "image" && typeof widget.value === "string") ??
-    false
-  );
+/**
+ * @param {unknown} id as the run names the node @param {string | undefined} run
+ * @param {(results: Results) => void} change
+ */
+function show(id, run, change) {
+  for (const { node, changed } of concerned(id, run)) {
+    change(resultsOf(node));
+    changed();
+  }
 }
 
-/** @param {unknown} blob */
-async function showPreview(blob) {
-  if (!(blob instanceof Blob) || !listeners.size) return;
+/** Layouts that a node's picture was made with. @param {unknown} id @param {string | undefined} run @returns {Follower[]} */
+function concerned(id, run) {
+  const elsewhere = run !== undefined && runs.has(run) && runs.get(run) !== workflowNow();
+  const shown = elsewhere ? null : nodeOfRun(rootGraph(), id);
+  if (!shown) return [];
+  const reader = graphReader();
+  return [...followers].filter(({ node }) => node.graph && isMadeWith(reader, shown, node));
+}
+
+/** The number of the preview that is being decoded; one that arrives late is not shown. */
+let latest = 0;
+
+/** @param {{blob: Blob, nodeId?: string, realNodeId?: string, displayNodeId?: string, jobId?: string}} event */
+async function preview({ blob, nodeId, realNodeId, displayNodeId, jobId }) {
+  const id = nodeId ?? realNodeId ?? displayNodeId;
+  if (!(blob instanceof Blob) || !concerned(id, jobId).length) return;
+  const mine = ++latest;
   const bitmap = await createImageBitmap(blob).catch(() => null);
-  if (!bitmap) return;
-  preview = document.createElement("canvas");
-  preview.width = bitmap.width;
-  preview.height = bitmap.height;
-  preview.getContext("2d")?.drawImage(bitmap, 0, 0);
+  if (!bitmap || mine !== latest) return bitmap?.close();
+  const canvas = document.createElement("canvas");
+  canvas.width = bitmap.width;
+  canvas.height = bitmap.height;
+  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
   bitmap.close();
-  announce();
+  show(id, jobId, (results) => void (results.preview = canvas));
+}
+
+/** @param {string | undefined} run */
+function forgetPreviews(run) {
+  latest++;
+  if (run) runs.delete(run);
+  for (const { node, changed } of followers) {
+    if (!node.graph) continue;
+    const results = resultsOf(node);
+    if (results.preview) changed();
+    results.preview = null;
+  }
 }

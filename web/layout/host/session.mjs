@@ -1,11 +1,13 @@
 /**
  * What a canvas remembers of itself while the page is open. Undo makes every node anew, so it can't be kept on the
  * node. `list`: whether the list lies over a narrow canvas; `side`: whether it stands beside a wide one; `view`: what
- * part of the picture the stage shows, null for the whole; `weight`: of a subject, while its slider is dragged.
+ * part of the picture the stage shows, null for the whole; `weight`: of a subject, while its slider is dragged;
+ * `agreed`: linked sides that a run has had as the graph says.
  * @typedef {{on: boolean, tool: string, brush: number, cells: boolean}} Paint painting: whether it is on, with which tool,
  *   the brush's width in pixels of the picture, whether cells are shown
  * @typedef {{selected: number[], focused: boolean, list: boolean, side: boolean, pixels: boolean, full: boolean,
- *   view: {zoom: number, x: number, y: number} | null, weight: {id: string, weight: number} | null, paint: Paint}} Session
+ *   view: {zoom: number, x: number, y: number} | null, weight: {id: string, weight: number} | null, paint: Paint,
+ *   agreed: Set<string>}} Session
  */
 
 /** @type {Map<string, Session>} */
@@ -32,6 +34,7 @@ export function sessionOf(key) {
     view: null,
     weight: null,
     paint: { on: false, tool: "brush", brush: 96, cells: false },
+    agreed: new Set(),
   };
   sessions.set(key, fresh);
   return fresh;

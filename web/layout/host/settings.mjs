@@ -14,9 +14,10 @@ export const DEFAULTS = {
   thirds: true,
   palette: "vivid",
   fill: 14,
-  pictures: "fill",
-  background: "linked",
-  backgroundOpacity: 60,
+  pictures: "auto",
+  background: "live",
+  backgroundOpacity: 80,
+  heat: true,
 };
 
 /** @typedef {typeof DEFAULTS} Options */
@@ -95,14 +96,15 @@ export const SETTINGS = [
     "Subject pictures in boxes",
     "Look",
     "combo",
-    choices("fill", "Fill the box", "corner", "In the corner", "off", "Off"),
+    choices("auto", "Fill the box until there is a result", "fill", "Fill the box", "corner", "In the corner", "off", "Off"),
   ),
   entry(
     "background",
     "Background of the canvas",
     "Background",
     "combo",
-    choices("linked", "Linked image", "result", "Last result", "preview", "Sampling preview", "off", "None"),
+    choices("live", "The run, before it the linked image", "linked", "Linked image", "result", "Last result", "preview", "Sampling preview", "off", "None"),
   ),
-  entry("backgroundOpacity", "Background opacity in percent", "Background", "slider", range(0, 100, 1)),
+  entry("heat", "Show where each subject acts, where it is watched", "Background", "boolean"),
+  entry("backgroundOpacity", "Background strength in percent", "Background", "slider", range(0, 100, 1)),
 ].reverse();

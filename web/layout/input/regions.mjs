@@ -1,5 +1,6 @@
 import { inputSlot } from "../host/graph.mjs";
 import { captureUndo, fileUrl, toast } from "../host/frontend.mjs";
+import { REPLACING } from "../host/surroundings.mjs";
 import { t } from "../host/texts.mjs";
 import { boxOf } from "../model/boxes.mjs";
 import { maskOf, placed, rasterSize } from "../model/masks.mjs";
@@ -10,9 +11,6 @@ import { shapeIn } from "../view/shapes.mjs";
  * Regions among each other and from elsewhere: how overlaps act, cut-outs and linked masks as painted ones.
  * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
  */
-
-/** Inputs whose boxes replace the drawn ones. */
-export const REPLACING = ["boxes", "bounding_boxes", "masks"];
 
 const PICTURE = { x0: 0, y0: 0, x1: 1, y1: 1 };
 

@@ -3,12 +3,13 @@
  *   nothing to a run: its subject is muted or bypassed. It keeps its box.
  * @typedef {"acting" | "muted" | "bypassed" | "empty" | "no_photo"} Part `empty`: nothing is linked;
  *   `no_photo`: nothing gives it a picture, so a run would be refused
- * @typedef {{id: string, phrase: string, weight: number, picture: string | null, part: Part,
+ * @typedef {"stretch" | "pad" | "crop"} Fit how the encoder makes a square of the photo
+ * @typedef {{id: string, phrase: string, weight: number, picture: string | null, fit: Fit, part: Part,
  *   shape?: import("./masks.mjs").Shape | null}} Subject `shape`: where its cut-out says what is inside
  */
 
 /** What a socket brings that nothing is linked to. @type {Subject} */
-export const NOBODY = Object.freeze({ id: "", phrase: "", weight: 1, picture: null, part: "empty" });
+export const NOBODY = Object.freeze({ id: "", phrase: "", weight: 1, picture: null, fit: "stretch", part: "empty" });
 
 /** Whether a run counts on the subject, and so on its box. @param {Subject} subject */
 export const counts = ({ part }) => part === "acting" || part === "no_photo";

@@ -32,8 +32,8 @@ export function openMenu(ui, names, x, y) {
  * @param {number} y
  */
 export function openBackgroundMenu(ui, x, y) {
-  const { background, backgroundOpacity } = ui.editor.options();
-  const sources = ["linked", "result", "preview", "off"].map((source) =>
+  const { background, backgroundOpacity, heat } = ui.editor.options();
+  const sources = ["live", "linked", "result", "preview", "off"].map((source) =>
     item(t(`background.${source}`), {
       on: source === background,
       run: () => setOption("background", source),
@@ -50,7 +50,14 @@ export function openBackgroundMenu(ui, x, y) {
   });
   show(
     ui,
-    [...sources, element("hr"), element("label", { class: "msd-menu-slider" }, t("background.opacity"), slider)],
+    [
+      element("label", { class: "msd-menu-slider" }, t("background.opacity"), slider),
+      element("hr"),
+      ...sources,
+      ...(ui.around?.heat.length
+        ? [element("hr"), item(t("background.heat"), { on: heat, run: () => setOption("heat", !heat) })]
+        : []),
+    ],
     x,
     y,
   );

@@ -1,4 +1,5 @@
 import { paintBody, paintOutline } from "./paint_box.mjs";
+import { paintEmpty } from "./paint_empty.mjs";
 import { paintPainting } from "./paint_mask.mjs";
 import { paintBorders, paintMoves, paintShared } from "./paint_overlap.mjs";
 import { paintBadge, paintGuides, paintHandles, paintMarquee } from "./paint_marks.mjs";
@@ -13,14 +14,15 @@ import { paintBadge, paintGuides, paintHandles, paintMarquee } from "./paint_mar
  * @typedef {{
  *   stage: {w: number, h: number}, frame: Frame, visible: Frame, size: {width: number, height: number},
  *   boxes: readonly Box[], selected: readonly number[], hover: number, movable: readonly number[],
- *   titles: string[], colours: string[], pictures: (Picture | null)[], masks: (Picture | null)[],
+ *   titles: string[], colours: string[], photos: string, pictures: (Picture | null)[],
+ *   fits: import("../model/subjects.mjs").Fit[], masks: (Picture | null)[], heat: (Picture | null)[],
  *   unassigned: (k: number) => boolean, silent: (k: number) => boolean,
  *   order: readonly number[], shared: readonly [number, number][], cutters: readonly (readonly number[])[],
  *   nearest: boolean, standing: readonly import("../model/geometry.mjs").Rect[] | null,
  *   painting: import("./paint_mask.mjs").Painting | null,
  *   guides: import("../model/snapping.mjs").Guide[], marquee: import("../model/geometry.mjs").Rect | null,
  *   active: import("../model/geometry.mjs").Rect | null, background: Picture | null,
- *   options: import("../host/settings.mjs").Options, theme: Theme, readOnly: boolean, focused: boolean, hint: string,
+ *   options: import("../host/settings.mjs").Options, theme: Theme, readOnly: boolean, focused: boolean, hints: string[],
  * }} Scene `order`: from back to front; `shared`: pairs whose shared part both act in; `cutters`: for each box those that
  *   take what they share with it, all of it or with `nearest` what is nearer to them; `standing`: where boxes will be moved
  */
@@ -49,7 +51,8 @@ export function paint(ctx, scene) {
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {Scene} scene */
-function paintFrame(ctx, { frame, theme, background, options, size, boxes, hint }) {
+function paintFrame(ctx, scene) {
+  const { frame, theme, background, options, size, boxes, hints } = scene;
   const { x, y, w, h } = frame;
   ctx.fillStyle = theme.frame;
   ctx.fillRect(x, y, w, h);
@@ -61,7 +64,7 @@ function paintFrame(ctx, { frame, theme, background, options, size, boxes, hint 
     ctx.globalAlpha = options.backgroundOpacity / 100;
     const cover = Math.max(w / background.width, h / background.height);
     const [bw, bh] = [background.width * cover, background.height * cover];
-    ctx.drawImage(background, x + (w - bw) / 2, y + (h - bh) / 2, bw, bh);
+    background.paint(ctx, { x: x + (w - bw) / 2, y: y + (h - bh) / 2, w: bw, h: bh });
     ctx.restore();
   }
   if (options.grid)
@@ -70,13 +73,7 @@ function paintFrame(ctx, { frame, theme, background, options, size, boxes, hint 
   ctx.strokeStyle = theme.frameEdge;
   ctx.lineWidth = 1;
   ctx.strokeRect(Math.round(x) - 0.5, Math.round(y) - 0.5, Math.round(w) + 1, Math.round(h) + 1);
-  if (!boxes.length && hint) {
-    ctx.fillStyle = theme.muted;
-    ctx.font = `500 12px ${theme.font}`;
-    ctx.textAlign = "center";
-    ctx.textBaseline = "middle";
-    ctx.fillText(hint, x + w / 2, y + h / 2, w - 16);
-  }
+  if (!boxes.length && hints.length) paintEmpty(ctx, scene);
 }
 
 /** @param {number} length @param {number} step */

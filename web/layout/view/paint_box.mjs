@@ -1,5 +1,6 @@
 import { areaOn } from "./area.mjs";
 import { clipToShare } from "./paint_overlap.mjs";
+import { paintHeat, paintPhoto } from "./paint_photo.mjs";
 import { css, inkOn, rgbOf } from "./palette.mjs";
 import { regionPath } from "./regions.mjs";
 
@@ -34,7 +35,7 @@ export function paintBody(ctx, scene, k, selected) {
   const linked = scene.masks[k];
   if (linked) {
     ctx.globalAlpha = 0.45;
-    ctx.drawImage(linked, frame.x, frame.y, frame.w, frame.h);
+    linked.paint(ctx, frame);
     ctx.globalAlpha = 1;
     return;
   }
@@ -46,7 +47,8 @@ export function paintBody(ctx, scene, k, selected) {
   ctx.fillStyle = css(rgb, (options.fill / 100) * (spare || silent ? 0.5 : 1) + (lit ? 0.06 : 0) + (box.mask ? 0.12 : 0));
   ctx.fill(region, "evenodd");
   if (box.mask) ctx.clip(region, "evenodd");
-  paintPicture(ctx, scene, k, area);
+  paintHeat(ctx, scene, k, area);
+  paintPhoto(ctx, scene, k, area);
   ctx.restore();
 }
 
@@ -95,26 +97,6 @@ function common(a, b) {
   const [x, y] = [Math.max(a.x, b.x), Math.max(a.y, b.y)];
   const [w, h] = [Math.min(a.x + a.w, b.x + b.w) - x, Math.min(a.y + a.h, b.y + b.h) - y];
   return w > 0 && h > 0 ? { x, y, w, h } : null;
-}
-
-/** @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {number} k @param {Area} area */
-function paintPicture(ctx, scene, k, area) {
-  const picture = scene.pictures[k];
-  const mode = scene.options.pictures;
-  if (!picture || mode === "off" || Math.min(area.w, area.h) < 24) return;
-  if (mode === "corner") {
-    const side = Math.min(52, area.w * 0.45, area.h * 0.45);
-    const fit = Math.min(side / picture.width, side / picture.height);
-    const [w, h] = [picture.width * fit, picture.height * fit];
-    ctx.globalAlpha = scene.silent(k) ? 0.35 : 0.95;
-    ctx.drawImage(picture, area.x + area.w - w - 4, area.y + area.h - h - 4, w, h);
-  } else {
-    const fit = Math.min((area.w - 8) / picture.width, (area.h - 8) / picture.height);
-    const [w, h] = [picture.width * fit, picture.height * fit];
-    ctx.globalAlpha = scene.silent(k) ? 0.22 : 0.72;
-    ctx.drawImage(picture, area.x + (area.w - w) / 2, area.y + (area.h - h) / 2, w, h);
-  }
-  ctx.globalAlpha = 1;
 }
 
 /**

@@ -1,0 +1,78 @@
+import { boxOf } from "../model/boxes.mjs";
+import { fileUrl, linkAt, outputsOf, rootGraph } from "./frontend.mjs";
+import { inputSlot, pictureBehind, subjectsBehind, subjectsOf, valueOf } from "./graph.mjs";
+import { heatMapsOf } from "./made_with.mjs";
+import { sessionKey, sessionOf } from "./session.mjs";
+
+/**
+ * What the layout node sends to the page when it has run, as `ui={"msd_layout": [...]}` with one entry:
+ * @typedef {{filename: string, subfolder?: string, type?: string}} FileRecord
+ * @typedef {{
+ *   width: number, height: number,
+ *   background?: FileRecord | null,
+ *   boxes?: {x0: number, y0: number, x1: number, y1: number, label?: string, color?: string}[],
+ *   masks?: (FileRecord | null)[],
+ * }} LayoutReport `background`: the linked picture; `boxes`: those in effect, also when they came over a link;
+ *   `masks`: one grey picture per region where masks are linked
+ * @typedef {{
+ *   size: {width: number, height: number}, subjects: import("../model/subjects.mjs").Subject[] | null,
+ *   linked: import("../model/boxes.mjs").Box[] | null, background: string | null, heat: string[], chained: boolean, overlap: string,
+ * }} Surroundings `linked`: boxes that replace the drawn ones; `chained`: whether an encoder takes the layout; `background`, `heat`: addresses of pictures
+ */
+
+/** Inputs whose boxes replace the drawn ones. */
+export const REPLACING = ["boxes", "bounding_boxes", "masks"];
+
+const UNKNOWN_LENGTH = 1024;
+
+export const graphReader = () => ({ root: rootGraph(), linkAt, fileUrl, outputsOf });
+
+/** @param {any} node @param {string} name */
+export function isLinked(node, name) {
+  const slot = inputSlot(node, name);
+  return slot >= 0 && linkAt(node, slot) !== null;
+}
+
+/** What surrounds a layout node now. @param {any} node @param {LayoutReport | null} report @returns {Surroundings} */
+export function surroundingsOf(node, report) {
+  const reader = graphReader();
+  const behind = subjectsBehind(reader, node);
+  const replaced = REPLACING.some((name) => isLinked(node, name));
+  return {
+    size: { width: lengthOf(reader, node, "width", report), height: lengthOf(reader, node, "height", report) },
+    subjects: subjectsOf(reader, node, behind),
+    chained: behind.encoder !== null,
+    overlap: String(valueOf(reader, node, "overlap") ?? "mix"),
+    linked: replaced ? (report?.boxes ?? []).map((box) => boxOf(box, box)) : null,
+    background: linkedBackground(reader, node, report),
+    heat: heatMapsOf(reader, node),
+  };
+}
+
+/**
+ * The linked node's own picture, else what the last run saw, else the photo it was made of.
+ * @param {import("./graph.mjs").Reader} reader @param {any} node @param {LayoutReport | null} report
+ */
+function linkedBackground(reader, node, report) {
+  if (!isLinked(node, "background")) return null;
+  const seen = report?.background;
+  return (
+    pictureBehind(reader, node, "background", 0) ?? (seen ? fileUrl(seen) : pictureBehind(reader, node, "background"))
+  );
+}
+
+/**
+ * A side of the picture. Where it is linked, the widget it seems to come from tells it, unless a run has said otherwise
+ * and that widget has never agreed with one.
+ * @param {import("./graph.mjs").Reader} reader @param {any} node @param {"width"|"height"} name
+ * @param {LayoutReport | null} report
+ */
+function lengthOf(reader, node, name, report) {
+  const found = Number(valueOf(reader, node, name) ?? NaN);
+  const seen = Number.isFinite(found) && found > 0 ? found : null;
+  const reported = report?.[name];
+  if (!isLinked(node, name) || !reported) return seen ?? UNKNOWN_LENGTH;
+  const { agreed } = sessionOf(sessionKey(node));
+  if (seen === reported) agreed.add(name);
+  return seen !== null && agreed.has(name) ? seen : reported;
+}
