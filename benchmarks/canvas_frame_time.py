@@ -21,11 +21,14 @@ FRAMES = 240
 TIMER = """() => {
     window.msdFrames = [];
     let spent = 0;
+    let within = 0;
     const wrap = (owner, name) => {
         const inner = owner[name];
         owner[name] = function (...values) {
             const start = performance.now();
-            try { return inner.apply(this, values); } finally { spent += performance.now() - start; }
+            within++;
+            try { return inner.apply(this, values); }
+            finally { if (--within === 0) spent += performance.now() - start; }
         };
     };
     const ui = app.graph.nodes[0].widgets.find((one) => one.name === 'boxes').canvas;

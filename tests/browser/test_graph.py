@@ -241,7 +241,7 @@ def test_linked_boxes_are_shown_read_only_and_one_click_makes_them_mine(layout):
     layout.layout(
         "node.onExecuted({ msd_layout: [{ width: 1024, height: 1024, boxes: [{ x0: 0.2, y0: 0.2, x1: 0.6, y1: 0.7, label: 'dog' }] }] })"
     )
-    assert words(layout) == "1 boxes from a link"
+    assert words(layout) == "1 box from a link"
     layout.drag((0.3, 0.3), (0.5, 0.5))
     assert layout.boxes == []
     before = layout.undo_steps

@@ -549,3 +549,76 @@ def test_a_real_run_shows_its_result_and_where_each_watched_subject_acts(layout,
     layout.option("Background", "off")
     assert layout.pixel(0.5, 0.03) != shown
     layout.option("Background", "live")
+
+
+# small things
+
+
+def test_presets_are_shown_as_pictures_each_layout_once(layout):
+    layout.find(".msd-toolbar [data-menu=presets]").click()
+    cards = layout.layout(
+        """[...document.querySelectorAll('.msd-cards')].slice(0, 2).flatMap((cards) => [...cards.children]).map((card) => [
+        card.title, [...card.querySelectorAll('.msd-card-frame span')].map((one) => one.getAttribute('style')).join()])"""
+    )
+    assert len({picture for _, picture in cards}) == len(cards) == 15
+    assert "Living + living, Living + object, Object + object" in [title for title, _ in cards]
+    layout.press("Escape")
+
+
+def test_a_size_of_the_picture_is_one_click_and_one_step_of_undo(layout):
+    before = layout.undo_steps
+    layout.find(".msd-toolbar [data-menu=presets]").click()
+    layout.find(".msd-card", has_text="832 × 1216").click()
+    layout.page.wait_for_timeout(150)
+    assert layout.layout("[node.widgets[0].value, node.widgets[1].value]") == [832, 1216]
+    assert layout.layout("ui.stage.frame.w / ui.stage.frame.h") == pytest.approx(832 / 1216)
+    assert layout.undo_steps == before + 1
+    layout.undo()
+    assert layout.layout("[node.widgets[0].value, node.widgets[1].value]") == [1024, 1024]
+
+
+def test_colours_have_names(layout):
+    layout.set_boxes((0.2, 0.2, 0.6, 0.6))
+    layout.click(0.4, 0.5, button="right")
+    layout.page.get_by_role("button", name="Violet").click()
+    layout.pause()
+    assert layout.boxes[0]["color"] == "#b57bff"
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "No boxes yet"), (1, "1 box"), (2, "2 boxes")])
+def test_the_status_counts_properly(layout, count, words):
+    layout.set_boxes(*[(0.1, 0.1, 0.4, 0.4), (0.5, 0.5, 0.9, 0.9)][:count])
+    assert layout.find(".msd-words").inner_text() == words
+
+
+def test_a_row_carried_to_the_edge_of_the_list_scrolls_it(layout):
+    layout.set_boxes(*[(k / 40, 0, k / 40 + 0.02, 0.1) for k in range(30)])
+    layout.open_list()
+    first, frame = layout.find(".msd-row").nth(0).bounding_box(), layout.find(".msd-list").bounding_box()
+    x = first["x"] + 100
+    layout.page.mouse.move(x, first["y"] + 12)
+    layout.page.mouse.down()
+    layout.page.mouse.move(x, first["y"] + 60, steps=4)
+    layout.page.mouse.move(x, frame["y"] + frame["height"] - 6, steps=6)
+    layout.page.wait_for_function(
+        "(list => list.scrollTop + list.clientHeight >= list.scrollHeight - 1)(document.querySelector('.msd-list'))"
+    )
+    layout.page.wait_for_timeout(100)
+    layout.page.mouse.up()
+    layout.pause()
+    assert layout.edges[-1][0] == 0
+    assert layout.selected == [29]
+
+
+def test_each_repaint_takes_one_frame(layout):
+    layout.set_boxes((0.1, 0.1, 0.4, 0.4))
+    frames = layout.layout(
+        """new Promise((done) => {
+        let painted = 0;
+        const { paint } = ui.stage;
+        ui.stage.paint = function () { painted++; return paint.call(this); };
+        ui.setHover(0);
+        requestAnimationFrame(() => { delete ui.stage.paint; done(painted); });
+    })"""
+    )
+    assert frames == 1

@@ -145,7 +145,7 @@ def test_a_layout_is_exported_and_imported_in_both_forms(layout):
     box = json.loads(text.input_value())[0]
     assert [box[name] for name in ("x", "y", "width", "height")] == [256, 256, 256, 512]
     text.fill('[{"x": 512, "y": 0, "width": 512, "height": 1024, "metadata": {"text": "tower"}}]')
-    assert layout.find(".msd-found").inner_text() == "1 boxes in pixels"
+    assert layout.find(".msd-found").inner_text() == "1 box in pixels"
     layout.find("[data-do=append]").click()
     layout.pause()
     assert layout.edges == [[0.25, 0.25, 0.5, 0.75], [0.5, 0, 1, 1]]

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { overlaps } from "../../web/layout/model/geometry.mjs";
-import { PRESETS, spread } from "../../web/layout/model/presets.mjs";
+import { DISTINCT, PRESETS, SIZES, spread } from "../../web/layout/model/presets.mjs";
 
 const named = (name) =>
   PRESETS.find((preset) => preset.name === name).rects.map(({ x0, y0, x1, y1 }) => [x0, y0, x1, y1]);
@@ -51,4 +51,20 @@ test("spread boxes are as many as asked, inside the picture and apart from each 
 test("a wide picture gets a row and a tall one a column", () => {
   assert.equal(new Set(spread(3, 2.5).map((r) => r.y0)).size, 1);
   assert.equal(new Set(spread(3, 0.4).map((r) => r.x0)).size, 1);
+});
+
+test("layouts that several presets share are shown once, with all their names", () => {
+  const layouts = DISTINCT.map(({ rects }) => JSON.stringify(rects));
+  assert.equal(new Set(layouts).size, layouts.length);
+  assert.deepEqual(DISTINCT.flatMap(({ twins }) => twins).sort(), PRESETS.map(({ name }) => name).sort());
+  const side = DISTINCT.find(({ name }) => name === "living_living");
+  assert.deepEqual(side.twins, ["living_living", "living_object", "object_object"]);
+});
+
+test("sizes are SDXL's: about a megapixel, sides in steps of 64", () => {
+  assert.equal(SIZES.length, 9);
+  for (const { width, height } of SIZES) {
+    assert.ok(width % 64 === 0 && height % 64 === 0);
+    assert.ok(Math.abs((width * height) / 2 ** 20 - 1) < 0.07, `${width} x ${height}`);
+  }
 });

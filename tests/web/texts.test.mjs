@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { PRESETS } from "../../web/layout/model/presets.mjs";
+import { DISTINCT, PRESETS } from "../../web/layout/model/presets.mjs";
+import { colourNames } from "../../web/layout/view/palette.mjs";
 
 const root = new URL("../../", import.meta.url);
 const sources = readdirSync(new URL("web/layout/", root), { recursive: true })
@@ -13,7 +14,7 @@ const keysOf = (node, path = "") =>
   typeof node === "string"
     ? [path]
     : Object.entries(node).flatMap(([key, value]) => keysOf(value, path ? `${path}.${key}` : key));
-const places = (text) => [...text.matchAll(/\{(\w+)\}/g)].map((found) => found[1]).sort();
+const places = (text) => [...text.matchAll(/\{(\w+)[}:]/g)].map((found) => found[1]).sort();
 const at = (node, key) => key.split(".").reduce((now, part) => now?.[part], node);
 
 test("both languages have the same texts with the same places to fill", () => {
@@ -31,7 +32,11 @@ test("every text that the code asks for is there", () => {
   const actions = [...sources.matchAll(/\{ name: "(\w+)",(?: key: "[^"]+",)? when:/g)].map(
     (found) => `action.${found[1]}`,
   );
-  const presets = PRESETS.map(({ name }) => `action.preset_${name}`);
+  const presets = [
+    ...PRESETS.map(({ name }) => `action.preset_${name}`),
+    ...DISTINCT.filter(({ twins }) => twins.length > 1).map(({ name }) => `twins.${name}`),
+    ...["vivid", "safe"].flatMap(colourNames).map((name) => `colour.${name}`),
+  ];
   assert.ok(asked.length > 30 && errors.length > 5 && actions.length > 15);
   for (const key of [...asked, ...errors, ...actions, ...presets])
     assert.equal(typeof at(msdiffusion, key), "string", key);

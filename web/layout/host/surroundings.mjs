@@ -1,5 +1,5 @@
 import { boxOf } from "../model/boxes.mjs";
-import { fileUrl, linkAt, outputsOf, rootGraph } from "./frontend.mjs";
+import { asOneStep, fileUrl, giveValue, linkAt, outputsOf, rootGraph } from "./frontend.mjs";
 import { inputSlot, pictureBehind, subjectsBehind, subjectsOf, valueOf } from "./graph.mjs";
 import { heatMapsOf } from "./made_with.mjs";
 import { sessionKey, sessionOf } from "./session.mjs";
@@ -47,6 +47,16 @@ export function surroundingsOf(node, report) {
     background: linkedBackground(reader, node, report),
     heat: heatMapsOf(reader, node),
   };
+}
+
+/** Gives the picture another size, as one step. @param {any} node @param {{width: number, height: number}} size */
+export function giveSize(node, size) {
+  asOneStep(() => {
+    for (const name of /** @type {const} */ (["width", "height"])) {
+      const widget = node.widgets?.find((/** @type {any} */ one) => one.name === name);
+      if (widget) giveValue(node, widget, size[name]);
+    }
+  });
 }
 
 /**

@@ -22,10 +22,14 @@ function merged(below, above) {
   );
 }
 
-/** The text of a dotted key with `{name}` filled in; without a text, the key's last part in words.
+/** The text of a dotted key with `{name}` filled in, `{name:box,boxes}` with a number and its noun; without a text, the
+ * key's last part in words.
  * @param {string} key @param {Record<string, string | number>} [params] */
 export function t(key, params = {}) {
   const found = key.split(".").reduce((node, part) => node?.[part], texts);
   const text = typeof found === "string" ? found : (key.split(".").pop() ?? key).replaceAll("_", " ");
-  return text.replace(/\{(\w+)\}/g, (whole, name) => String(params[name] ?? whole));
+  return text.replace(/\{(\w+)(?::([^,}]*),([^}]*))?\}/g, (whole, name, one, many) => {
+    if (params[name] === undefined) return whole;
+    return one === undefined ? String(params[name]) : `${params[name]} ${Number(params[name]) === 1 ? one : many}`;
+  });
 }

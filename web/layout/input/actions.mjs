@@ -15,12 +15,13 @@ import {
   sendToBack,
 } from "../model/boxes.mjs";
 import { fitted, turned, whole } from "../model/painting.mjs";
-import { PRESETS, spread } from "../model/presets.mjs";
+import { PRESETS, SIZES, sizeName, spread } from "../model/presets.mjs";
 import { hasSubject } from "../view/captions.mjs";
 import { addChain } from "./chain.mjs";
 import { choosePhotos } from "./photos.mjs";
 import { takeOver, useShape } from "./regions.mjs";
 import { setOption } from "../host/settings.mjs";
+import { giveSize } from "../host/surroundings.mjs";
 import { hasCtrl, isShifted, keyName } from "./keys.mjs";
 import { fit, showActualPixels, zoomBy } from "./navigation.mjs";
 
@@ -111,6 +112,11 @@ const LIST = [
     when: editable,
     run: changing((state) => relaid(state, rects)),
   })),
+  ...SIZES.map((size) => ({
+    name: sizeName(size),
+    when: (/** @type {LayoutCanvas} */ ui) => !ui.isLinked("width") && !ui.isLinked("height"),
+    run: (/** @type {LayoutCanvas} */ ui) => giveSize(ui.node, size),
+  })),
   {
     name: "clear",
     when: (ui) => editable(ui) && ui.editor.state.boxes.length > 0,
@@ -173,14 +179,6 @@ export function perform(ui, name) {
 
 /** Menus as lists of action names; null is a line, a list is a group under its first entry's title. */
 export const MENUS = {
-  presets: [
-    "spread",
-    null,
-    ...PRESETS.filter(({ group }) => group === "plain").map(({ name }) => `preset_${name}`),
-    null,
-    "#paper",
-    ...PRESETS.filter(({ group }) => group === "paper").map(({ name }) => `preset_${name}`),
-  ],
   arrange: [
     "align_left",
     "align_centre",

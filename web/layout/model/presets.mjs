@@ -46,6 +46,32 @@ const PLAIN = [
 export const PRESETS = [...PAPER, ...PLAIN];
 
 /**
+ * Presets with each layout once.
+ * @typedef {Preset & {twins: string[]}} Distinct `twins`: the names of all with these boxes
+ * @type {Distinct[]}
+ */
+export const DISTINCT = PRESETS.filter(({ rects }, k) => PRESETS.findIndex((one) => isTwin(one.rects, rects)) === k).map(
+  (preset) => ({ ...preset, twins: PRESETS.filter(({ rects }) => isTwin(rects, preset.rects)).map(({ name }) => name) }),
+);
+
+/** @param {Rect[]} a @param {Rect[]} b */
+function isTwin(a, b) {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** Sizes that SDXL was trained on, from square to wide; turned round they are tall. */
+const WIDE_SIZES = [[1024, 1024], [1152, 896], [1216, 832], [1344, 768], [1536, 640]];
+
+/** @type {{width: number, height: number}[]} */
+export const SIZES = [
+  ...WIDE_SIZES.map(([width, height]) => ({ width, height })),
+  ...WIDE_SIZES.slice(1).map(([height, width]) => ({ width, height })),
+];
+
+/** @param {{width: number, height: number}} size */
+export const sizeName = ({ width, height }) => `size_${width}x${height}`;
+
+/**
  * `count` boxes of about square cells over the whole picture, a shorter last row in its middle.
  * @param {number} count @param {number} aspect width / height of the picture in pixels @returns {Rect[]}
  */

@@ -155,7 +155,7 @@ function statusOf(ui) {
   }
   const overlap = overlapStatus(ui);
   if (editor.subjects === null)
-    return overlap ?? { text: t(boxes === 1 ? "footer.one_box" : "footer.boxes", { boxes }), warning: false };
+    return overlap ?? { text: t(boxes ? "footer.boxes" : "footer.none", { boxes }), warning: false };
   if (!ui.chained) return { text: t("footer.unchained"), warning: true, remedy: t("chain.add"), run: () => perform(ui, "chain") };
   const unseen = editor.subjects.findIndex(({ part }) => part === "no_photo");
   if (unseen >= 0) return { text: t("footer.no_photo", { number: unseen + 1 }), warning: true };

@@ -12,6 +12,10 @@ import { colourOf } from "../view/palette.mjs";
 
 const ROW_HEIGHT = 32;
 
+/** How near to the list's edge a carried row scrolls it, and by how much in a frame. */
+const EDGE = 22;
+const SCROLL = 5;
+
 /** @param {LayoutCanvas} ui @returns {{element: HTMLElement, update: () => void}} */
 export function makeList(ui) {
   const list = element("div", {
@@ -198,15 +202,34 @@ function pressRow(ui, row, k, event) {
   row.setPointerCapture(event.pointerId);
   const rows = /** @type {HTMLElement[]} */ ([...(row.parentElement?.children ?? [])]);
   const scale = row.getBoundingClientRect().height / ROW_HEIGHT || 1;
+  const list = /** @type {HTMLElement} */ (row.parentElement);
+  const scrolled = list.scrollTop;
   let to = k;
+  let at = event.clientY;
+  let scrolling = 0;
   const held = {};
   editor.pressed = held;
   /** @param {PointerEvent} moved */
   const move = (moved) => {
+    at = moved.clientY;
+    place();
+    scrolling ||= requestAnimationFrame(scroll);
+  };
+  const scroll = () => {
+    const { top, bottom } = list.getBoundingClientRect();
+    const before = list.scrollTop;
+    if (editor.pressed === held && row.classList.contains("msd-carried"))
+      list.scrollTop += at < top + EDGE * scale ? -SCROLL : at > bottom - EDGE * scale ? SCROLL : 0;
+    scrolling = list.scrollTop === before ? 0 : requestAnimationFrame(scroll);
+    if (scrolling) place();
+  };
+  const place = () => {
     if (editor.pressed !== held) return;
-    const offset = (moved.clientY - event.clientY) / scale;
-    if (Math.abs(offset) < 5 && to === k) return;
-    to = Math.min(Math.max(k + Math.round(offset / ROW_HEIGHT), 0), editor.state.boxes.length - 1);
+    const last = editor.state.boxes.length - 1;
+    const pulled = (at - event.clientY) / scale + list.scrollTop - scrolled;
+    const offset = Math.min(Math.max(pulled, -k * ROW_HEIGHT), (last - k) * ROW_HEIGHT);
+    if (Math.abs(pulled) < 5 && to === k) return;
+    to = k + Math.round(offset / ROW_HEIGHT);
     row.classList.add("msd-carried");
     row.style.transform = `translateY(${offset}px)`;
     rows.forEach((other, n) => {
@@ -216,6 +239,7 @@ function pressRow(ui, row, k, event) {
     });
   };
   const up = () => {
+    cancelAnimationFrame(scrolling);
     row.removeEventListener("pointermove", move);
     row.classList.remove("msd-carried");
     for (const other of rows) other.style.transform = "";

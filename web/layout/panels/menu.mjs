@@ -2,7 +2,7 @@ import { ACTIONS, isOn, perform } from "../input/actions.mjs";
 import { element, icon } from "./elements.mjs";
 import { t } from "../host/texts.mjs";
 import { patch } from "../model/boxes.mjs";
-import { swatches } from "../view/palette.mjs";
+import { colourNames, swatches } from "../view/palette.mjs";
 import { setOption } from "../host/settings.mjs";
 
 /**
@@ -17,7 +17,7 @@ export const closeMenu = () => closeOpen?.();
 
 /** @param {LayoutCanvas} ui @param {(string | null)[]} names @param {number} x @param {number} y */
 export function openMenu(ui, names, x, y) {
-  show(
+  showMenu(
     ui,
     names.flatMap((name) => entryOf(ui, name)),
     x,
@@ -48,7 +48,7 @@ export function openBackgroundMenu(ui, x, y) {
     "aria-label": t("background.opacity"),
     oninput: (/** @type {any} */ event) => setOption("backgroundOpacity", Number(event.target.value)),
   });
-  show(
+  showMenu(
     ui,
     [
       element("label", { class: "msd-menu-slider" }, t("background.opacity"), slider),
@@ -64,7 +64,7 @@ export function openBackgroundMenu(ui, x, y) {
 }
 
 /** @param {LayoutCanvas} ui @param {string | null} name @returns {HTMLElement[]} */
-function entryOf(ui, name) {
+export function entryOf(ui, name) {
   if (name === null) return [element("hr")];
   if (name === "#colours") return ui.editor.state.selected.length && !ui.editor.readOnly ? [colourRow(ui)] : [];
   if (name.startsWith("#")) return [element("div", { class: "msd-menu-title" }, t(`menu.${name.slice(1)}`))];
@@ -103,15 +103,19 @@ function colourRow(ui) {
     closeMenu();
     ui.editor.apply(patch(ui.editor.state, ui.editor.state.selected, { color }));
   };
-  const colours = swatches(ui.editor.options().palette).map((colour) =>
-    element("button", {
+  const { palette } = ui.editor.options();
+  const colours = swatches(palette).map((colour, n) => {
+    const name = t(`colour.${colourNames(palette)[n]}`);
+    const swatch = element("button", {
       type: "button",
       class: "msd-swatch",
-      style: `background:${colour}`,
-      title: colour,
+      title: name,
+      "aria-label": name,
       onclick: () => paintWith(colour),
-    }),
-  );
+    });
+    swatch.style.setProperty("--swatch", colour);
+    return swatch;
+  });
   const own = element("input", {
     type: "color",
     class: "msd-swatch",
@@ -127,8 +131,8 @@ function colourRow(ui) {
   return element("div", { class: "msd-swatches" }, auto, ...colours, own);
 }
 
-/** @param {LayoutCanvas} ui @param {HTMLElement[]} entries @param {number} x @param {number} y */
-function show(ui, entries, x, y) {
+/** @param {LayoutCanvas} ui @param {HTMLElement[]} entries @param {number} x @param {number} y @returns {HTMLElement} */
+export function showMenu(ui, entries, x, y) {
   closeMenu();
   const menu = element("div", { class: "msd-menu", role: "menu", tabindex: -1 }, ...entries);
   menu.dataset.theme = ui.root.dataset.theme;
@@ -159,4 +163,5 @@ function show(ui, entries, x, y) {
   });
   menu.addEventListener("contextmenu", (/** @type {Event} */ event) => event.preventDefault());
   menu.focus({ preventScroll: true });
+  return menu;
 }

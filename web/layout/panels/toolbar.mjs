@@ -2,6 +2,7 @@ import { ACTIONS, isOn, MENUS, perform } from "../input/actions.mjs";
 import { element, icon } from "./elements.mjs";
 import { t } from "../host/texts.mjs";
 import { openBackgroundMenu, openMenu } from "./menu.mjs";
+import { openPresets } from "./presets.mjs";
 
 /**
  * The row of buttons over the canvas.
@@ -69,7 +70,7 @@ export function makeToolbar(ui) {
     { class: "msd-toolbar", role: "toolbar", "aria-label": t("toolbar.label") },
     add,
     button("paint"),
-    opener("presets", "presets", (x, y) => openMenu(ui, MENUS.presets, x, y), true),
+    opener("presets", "presets", (x, y) => openPresets(ui, x, y), true),
     opener("arrange", "align", (x, y) => openMenu(ui, MENUS.arrange, x, y)),
     element("span", { class: "msd-spacer" }),
     button("snap"),

@@ -8,6 +8,12 @@ const PALETTES = {
   safe: ["#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#0072b2", "#d55e00", "#999999"],
 };
 
+const HUES = ["blue", "coral", "green", "violet", "amber", "teal", "pink", "olive"];
+const SAFE_HUES = ["sky_blue", "orange", "green", "mauve", "yellow", "blue", "vermilion", "grey"];
+
+/** Names of a palette's colours, as keys of the translations. @param {string} palette */
+export const colourNames = (palette) => (palette === "safe" ? SAFE_HUES : HUES);
+
 /** @param {string} palette */
 export const swatches = (palette) => PALETTES[palette] ?? PALETTES.vivid;
 
