@@ -235,6 +235,7 @@ def test_boxes_are_copied_from_one_layout_to_another(layout):
 
 
 def test_the_wheel_over_the_canvas_zooms_the_graph_as_beside_it(layout):
+    layout.page.mouse.click(300, 880)
     layout.page.mouse.move(*layout.at(0.5, 0.5))
     layout.page.mouse.wheel(0, -240)
     layout.page.wait_for_timeout(300)

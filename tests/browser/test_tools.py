@@ -142,7 +142,7 @@ def test_a_layout_is_exported_and_imported_in_both_forms(layout):
     text = layout.find(".msd-text")
     assert json.loads(text.input_value())["boxes"][0]["x0"] == 0.25
     layout.page.get_by_label("Write as").select_option("boxes")
-    box = json.loads(text.input_value())[0]
+    ((box,),) = json.loads(text.input_value())
     assert [box[name] for name in ("x", "y", "width", "height")] == [256, 256, 256, 512]
     text.fill('[{"x": 512, "y": 0, "width": 512, "height": 1024, "metadata": {"text": "tower"}}]')
     assert layout.find(".msd-found").inner_text() == "1 box in pixels"
