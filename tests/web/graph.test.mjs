@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fileRecord, subjectsOf } from "../../web/layout/host/graph.mjs";
+import { fileRecord, subjectsOf, valueOf } from "../../web/layout/host/graph.mjs";
+import { heatMapsOf, isMadeWith } from "../../web/layout/host/made_with.mjs";
 
 /** A graph of plain objects: nodes by id, links as [from, slot, to, input name]. */
 function graph(nodes, links, rest = {}) {
@@ -127,4 +128,80 @@ test("an encoder in a subgraph that stands twice is fed by either layout", () =>
 test("the file names of loaders are taken apart", () => {
   assert.deepEqual(fileRecord("a/b/c.png [temp]"), { filename: "c.png", subfolder: "a/b", type: "temp" });
   assert.deepEqual(fileRecord("c.png"), { filename: "c.png", subfolder: "", type: "input" });
+});
+
+test("a linked value is read from the widget that its output is named after", () => {
+  const source = {
+    type: "MSDiffusionLayout",
+    widgets: widgets({ width: 640, height: 1280 }),
+    outputs: [{ name: "layout" }, { name: "width" }, { name: "height" }],
+  };
+  const root = graph({ 1: NODES[1], 8: source }, [
+    [8, 2, 1, "height"],
+    [8, 1, 1, "width"],
+  ]);
+  assert.equal(valueOf(reader(root), at(root, 1), "height"), 1280);
+  assert.equal(valueOf(reader(root), at(root, 1), "width"), 640);
+});
+
+test("a value that the graph does not tell is unknown", () => {
+  const outputs = [{ name: "image" }, { name: "width" }];
+  const root = graph({ 1: NODES[1], 8: { type: "Resize", widgets: widgets({ scale: 2 }), outputs } }, [[8, 1, 1, "width"]]);
+  assert.equal(valueOf(reader(root), at(root, 1), "width"), null);
+});
+
+/** A layout whose run is sampled, saved and watched; links as [from, slot, to, input, type]. */
+function sampled(more = []) {
+  const links = [
+    [1, 0, 2, "layout", "MSD_LAYOUT"],
+    [2, 0, 10, "embeds", "MSD_EMBEDS"],
+    [10, 0, 11, "model", "MODEL"],
+    [11, 0, 12, "samples", "LATENT"],
+    [12, 0, 13, "images", "IMAGE"],
+    [1, 4, 14, "images", "IMAGE"],
+    [1, 1, 15, "width", "INT"],
+    [15, 0, 16, "images", "IMAGE"],
+    [2, 0, 17, "embeds", "MSD_EMBEDS"],
+    [17, 1, 18, "attribution", "MSD_ATTRIBUTION"],
+    [12, 0, 18, "images", "IMAGE"],
+    [18, 0, 19, "images", "IMAGE"],
+    ...more,
+  ];
+  const types = {
+    ...{ 10: "MSDiffusionApply", 11: "KSampler", 12: "VAEDecode", 13: "SaveImage", 14: "PreviewImage" },
+    ...{ 15: "ImageScale", 16: "PreviewImage", 17: "MSDiffusionAttribution", 18: "MSDiffusionAttributionMaps" },
+    ...{ 19: "SaveImage", 21: "EmptyLatentImage", 22: "KSampler", 30: "MSDiffusionLayout" },
+  };
+  const others = Object.fromEntries(Object.entries(types).map(([id, type]) => [id, { type }]));
+  const root = graph({ 1: NODES[1], 2: NODES[2], ...others }, links);
+  for (const node of root.nodes)
+    for (const input of node.inputs) input.type = links.find((link) => String(link[2]) === node.id && link[3] === input.name)[4];
+  return root;
+}
+
+test("results of a layout are what was sampled with it", () => {
+  const root = sampled();
+  const made = root.nodes.filter((node) => isMadeWith(reader(root), node, at(root, 1))).map(({ id }) => id);
+  assert.deepEqual(made, ["11", "12", "13"]);
+  assert.ok(!root.nodes.some((node) => isMadeWith(reader(root), node, at(root, 30))));
+});
+
+test("a layout that feeds an encoder is not answerable for latents of its size", () => {
+  const size = [
+    [1, 1, 21, "width", "INT"],
+    [21, 0, 22, "latent_image", "LATENT"],
+  ];
+  const root = sampled(size);
+  assert.equal(isMadeWith(reader(root), at(root, 22), at(root, 1)), false);
+  const alone = sampled(size);
+  alone.nodes = alone.nodes.filter(({ id }) => id !== "2");
+  assert.equal(isMadeWith(reader(alone), at(alone, 22), at(alone, 1)), true);
+});
+
+test("maps are those of a watched run with the layout's subjects", () => {
+  const root = sampled();
+  const report = { source: "subject", maps: [{ filename: "0.png", subfolder: "", type: "temp" }] };
+  const told = { ...reader(root), outputsOf: (node) => (node.id === "18" ? { msd_attribution: [report] } : null) };
+  assert.deepEqual(heatMapsOf(told, at(root, 1)), ["temp//0.png"]);
+  assert.deepEqual(heatMapsOf(told, at(root, 30)), []);
 });
