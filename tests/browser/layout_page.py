@@ -72,11 +72,6 @@ class LayoutPage:
         }""",
             code,
         )
-        # A canvas takes up the session of an earlier one with the same id.
-        self.layout(
-            """(Object.assign(ui.session, { list: false, side: true, view: null }),
-            Object.assign(ui.session.paint, { on: false, tool: 'brush', brush: 96, cells: false }), ui.invalidate())"""
-        )
         self.settle()
         self.page.evaluate(
             """() => {

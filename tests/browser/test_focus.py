@@ -26,7 +26,6 @@ def test_delete_after_a_click_on_a_button_removes_the_box_and_never_the_node(lay
     layout.press("Delete", "Backspace")
     assert nodes(layout) == 1
     layout.option("Grid", False)
-    layout.layout("void Object.assign(ui.session, { list: true, pixels: true })")
 
 
 def test_plus_box_then_delete_removes_the_box_and_never_the_node(layout):

@@ -1,31 +1,21 @@
 import { ACTIONS, perform } from "./input/actions.mjs";
+import { ownsFocus } from "./input/focus.mjs";
 import { api, app, isShown } from "./host/frontend.mjs";
 import { loadTexts, t } from "./host/texts.mjs";
 import { SETTINGS } from "./host/settings.mjs";
-import { canvasOf, keepRoom, makeLayoutWidget, rehome } from "./widget.mjs";
+import { canvases, canvasOf, keepRoom, letGo, makeLayoutWidget, seatOf } from "./seat.mjs";
 
 /** The extension as ComfyUI's frontend takes it: the widget type, settings, commands and menu entries. */
 
 const NODE = "MSDiffusionLayout";
 
-/** How often canvases look at the graph around them; values of other nodes change without an event. */
-const LOOK_AGAIN = 400;
-
-/** @type {Set<import("./widget.mjs").LayoutCanvas>} */
-const canvases = new Set();
-
-const refreshAll = () =>
-  canvases.forEach((canvas) => {
-    canvas.refresh();
-    canvas.stayFull();
-    if (!canvas.root.isConnected) rehome(canvas.node, canvas, 1);
-  });
+const lookAll = () => canvases.forEach((canvas) => canvas.look());
 
 /** The canvas of the selected layout node, or with the focus, or the only one that the node editor shows. */
 function chosenCanvas() {
   const selected = [...(app.canvas?.selectedItems ?? [])].map(canvasOf).find(Boolean);
   const shown = [...canvases].filter(({ node }) => node.graph?.getNodeById(node.id) === node && isShown(node));
-  return selected ?? shown.find((canvas) => canvas.session.focused) ?? (shown.length === 1 ? shown[0] : undefined);
+  return selected ?? shown.find(ownsFocus) ?? (shown.length === 1 ? shown[0] : undefined);
 }
 
 /** @param {string} id @param {string} label @param {string} action */
@@ -55,28 +45,16 @@ function chain(node, name, added) {
 
 /** @param {any} node */
 function follow(node) {
-  const canvas = canvasOf(node);
-  if (!canvas) return;
-  canvases.add(canvas);
-  for (const event of ["onConfigure", "onAdded"]) {
-    chain(node, event, () => {
-      queueMicrotask(() => canvas.restore());
-      rehome(node, canvas, 30);
-    });
-  }
-  chain(node, "onRemoved", () => {
-    canvases.delete(canvas);
-    canvas.dispose();
-  });
-  chain(node, "onConnectionsChange", () => queueMicrotask(() => canvas.refresh()));
+  const seat = seatOf(node);
+  if (!seat) return;
+  chain(node, "onAdded", () => seat.settle(node));
+  chain(node, "onConfigure", () => seat.settle(node));
+  chain(node, "onRemoved", () => seat.leave());
+  chain(node, "onConnectionsChange", () => seat.canvas?.look());
   chain(node, "onExecuted", (output) => {
-    if (output?.msd_layout?.[0]) canvas.report = output.msd_layout[0];
-    canvas.refresh();
+    if (seat.canvas && output?.msd_layout?.[0]) seat.canvas.report = output.msd_layout[0];
+    seat.canvas?.look();
   });
-  for (const name of ["width", "height"]) {
-    const widget = node.widgets?.find((/** @type {any} */ one) => one.name === name);
-    if (widget) chain(widget, "callback", () => canvas.refresh());
-  }
   keepRoom(node);
 }
 
@@ -106,9 +84,13 @@ export const EXTENSION = {
     await loadTexts();
   },
   setup() {
-    api.addEventListener("graphChanged", refreshAll);
-    api.addEventListener("executed", () => setTimeout(refreshAll));
-    setInterval(() => document.visibilityState === "visible" && refreshAll(), LOOK_AGAIN);
+    for (const event of ["graphChanged", "executed"]) api.addEventListener(event, lookAll);
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && lookAll());
+  },
+  afterConfigureGraph() {
+    // After the canvases of this turn have taken up what was left to them.
+    queueMicrotask(letGo);
+    lookAll();
   },
   /** @param {any} node */
   nodeCreated(node) {

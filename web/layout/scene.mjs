@@ -49,7 +49,6 @@ export function sceneOf(ui) {
     active: editor.draft?.active ?? null,
     background: background?.picture ?? null,
     readOnly: editor.readOnly,
-    focused: session.focused,
     hints: editor.readOnly ? [t("footer.linked_unknown")] : [t("canvas.drop"), t("canvas.draw")],
   };
 }

@@ -5,13 +5,13 @@ import { listenToDrop } from "./input/drop.mjs";
 import { Editor } from "./model/editor.mjs";
 import { element } from "./panels/elements.mjs";
 import { makeFooter } from "./panels/footer.mjs";
-import { layoutText } from "./model/format.mjs";
 import { FormatError } from "./model/format_error.mjs";
-import { enterFull, isFull, leaveFull } from "./panels/full_screen.mjs";
+import { enterFull, leaveFull } from "./panels/full_screen.mjs";
 import { graphReader, isLinked, surroundingsOf } from "./host/surroundings.mjs";
-import { app, captureUndo, isShown, outputsOf, toast } from "./host/frontend.mjs";
+import { captureUndo, onZoom, outputsOf, toast } from "./host/frontend.mjs";
 import { t } from "./host/texts.mjs";
 import { openTransfer } from "./panels/transfer.mjs";
+import { listenToFocus, takeFocusUp } from "./input/focus.mjs";
 import { listenToKeyboard } from "./input/keyboard.mjs";
 import { makeList } from "./panels/list.mjs";
 import { makeNotice } from "./panels/notice.mjs";
@@ -24,36 +24,33 @@ import { listenToPointer } from "./input/pointer.mjs";
 import { listenToNavigation } from "./input/navigation.mjs";
 import { askForPhrases, openPhrase } from "./panels/phrase.mjs";
 import { openRename } from "./panels/rename.mjs";
-import { sessionKey, sessionOf } from "./host/session.mjs";
+import { freshSession } from "./host/session.mjs";
 import { makeToolBar } from "./panels/tools.mjs";
 import { PaintTools } from "./input/tools.mjs";
 import { onOptions, readOptions } from "./host/settings.mjs";
 import { Landing } from "./view/landing.mjs";
 import { sceneOf } from "./scene.mjs";
 import { onWidth, Stage } from "./view/stage.mjs";
+import { Watch } from "./host/watch.mjs";
 import { onTheme } from "./view/theme.mjs";
 import { makeToolbar } from "./panels/toolbar.mjs";
 import { makeZoom } from "./panels/zoom.mjs";
 
-const MIN_WIDTH = 340;
-const MIN_HEIGHT = 360;
-
-/** A new node's width, and what its height has over that of its other widgets: a square layout fills the width. */
-const FIRST_WIDTH = 420;
-const FIRST_HEIGHT = 500;
-
 /** From this width on the list stands beside the stage. */
 const WIDE = 620;
 
+/** Milliseconds without a change of zoom after which it counts as settled. */
+const ZOOM_RESTS = 120;
+
 /** The canvas widget of one layout node: it ties the editor to the page, the node and the graph. */
 export class LayoutCanvas {
-  /** @param {any} node @param {string} name @param {string} initial */
-  constructor(node, name, initial) {
+  /** @param {any} node @param {any} widget */
+  constructor(node, widget) {
     this.node = node;
-    this.key = "";
+    this.widget = widget;
     this.disposed = false;
     this.wide = false;
-    this.session = sessionOf(this.key);
+    this.session = freshSession();
     this.options = readOptions();
     /** @type {import("./host/surroundings.mjs").LayoutReport | null} */
     this.report = null;
@@ -97,17 +94,17 @@ export class LayoutCanvas {
     listenToKeyboard(this);
     listenToDrop(this);
     this.root.addEventListener("pointerdown", (/** @type {Event} */ event) => event.stopPropagation());
-    this.root.addEventListener("focusin", () => void (this.session.focused = true));
-    this.root.addEventListener("focusout", () =>
-      setTimeout(() => {
-        // A root that goes because of an undo has not lost the focus; the next one takes it up.
-        if (!this.disposed && this.root.isConnected) this.session.focused = this.root.contains(document.activeElement);
-      }, 50),
-    );
+    listenToFocus(this);
+    this.watch = new Watch(() => this.look());
     this.stops = [
       listenToClipboard(this),
       listenToNavigation(this),
-      onWidth(this.root, () => this.root.clientWidth >= WIDE !== this.wide && this.invalidate()),
+      onWidth(this.root, () => {
+        takeFocusUp(this);
+        if (this.root.clientWidth >= WIDE !== this.wide) this.invalidate();
+      }),
+      onZoom(() => this.zoomed()),
+      () => this.watch.stop(),
       onPicture(() => this.invalidate()),
       onResults(node, () => this.invalidate()),
       onTheme(() => this.invalidate()),
@@ -116,47 +113,19 @@ export class LayoutCanvas {
         this.invalidate();
       }),
     ];
-    this.widget = node.addDOMWidget(name, "MSD_CANVAS", this.root, {
-      getValue: () => this.editor.text,
-      setValue: (/** @type {unknown} */ value) =>
-        this.editor.load(typeof value === "string" ? value : JSON.stringify(value ?? "")),
-      getMinHeight: () => MIN_HEIGHT,
-      hideOnZoom: false,
-      hideInPanel: true,
-      serialize: true,
-    });
-    this.widget.canvas = this;
-    this.editor.load(initial);
   }
 
-  /** Takes up what an earlier canvas of the same node left, such as before an undo. */
-  restore() {
-    if (!this.node.graph) return;
-    const key = sessionKey(this.node);
-    if (key === this.key) return this.stayFull();
-    this.key = key;
-    this.session = sessionOf(key);
-    this.editor.state = select(this.editor.state, this.session.selected);
-    if (this.session.full) {
-      if (isFull(key)) enterFull(key, this.root);
-      else this.session.full = false;
-    }
-    if (this.session.focused) this.refocus();
-    this.refresh();
-    this.invalidate();
+  /** Goes on with the session of before an undo. @param {import("./host/session.mjs").Session} session */
+  resume(session) {
+    this.session = session;
+    this.editor.state = select(this.editor.state, session.selected);
+    if (session.full) enterFull(session, this.root);
   }
 
-  /** Keeps the overlay's root in it. */
-  stayFull() {
-    if (this.session.full && isFull(this.key) && !this.disposed) enterFull(this.key, this.root);
-  }
-
-  /** Takes the focus back after an undo, once this root is on the page, unless it went to something else meanwhile. */
-  refocus(frames = 40) {
-    const active = document.activeElement;
-    if (this.disposed || frames === 0 || (active && active !== document.body && active !== app.canvas?.canvas)) return;
-    if (this.root.isConnected && frames < 38) this.focus();
-    else requestAnimationFrame(() => this.refocus(frames - 1));
+  /** Its element has come to the page. */
+  placed() {
+    takeFocusUp(this);
+    if (this.stale) this.look();
   }
 
   dispose() {
@@ -164,9 +133,6 @@ export class LayoutCanvas {
     this.stops.forEach((stop) => stop());
     this.stage.dispose();
     closeMenu();
-    // After an undo another root takes over within the same turn; only a node that is really gone closes the overlay.
-    setTimeout(() => isFull(this.key) && !this.root.isConnected && leaveFull(this.key));
-    setTimeout(() => !this.node.graph?.getNodeById?.(this.node.id) && leaveFull(this.key), 200);
   }
 
   /** Makes a finished edit the node's value and one step of the undo history. @param {string} text */
@@ -177,7 +143,7 @@ export class LayoutCanvas {
   }
 
   changed() {
-    if (this.key) this.session.selected = [...this.editor.state.selected];
+    this.session.selected = [...this.editor.state.selected];
     this.invalidate();
   }
 
@@ -204,12 +170,25 @@ export class LayoutCanvas {
     this.zoom.update();
   }
 
-  /** Reads width, height, subjects, links and the last run's report again. Cheap enough to be called often. */
+  /** Something that was read may have changed: reads again within this turn, or once there is something to see. */
+  look() {
+    if (this.looking) return;
+    this.looking = true;
+    queueMicrotask(() => {
+      this.looking = false;
+      this.stale = !this.root.isConnected;
+      if (!this.stale) this.refresh();
+    });
+  }
+
+  /** Reads width, height, subjects, links and the last run's report again, and watches the nodes that it read. */
   refresh() {
     if (!this.node.graph) return;
+    /** @type {Set<any>} */
+    const read = new Set([this.node]);
     const { editor, node } = this;
     this.report = outputsOf(node)?.msd_layout?.[0] ?? this.report;
-    const around = surroundingsOf(node, this.report);
+    const around = surroundingsOf(node, this.report, this.session.agreed, (seen) => void read.add(seen));
     const now = JSON.stringify(around);
     if (now !== this.surrounded) {
       this.surrounded = now;
@@ -219,7 +198,14 @@ export class LayoutCanvas {
       Object.assign(editor, { size: around.size, subjects: around.subjects, linked: around.linked });
       this.invalidate();
     }
+    this.watch.follow(read);
     this.stage.checkSharpness();
+  }
+
+  /** Gets as sharp as the node editor's zoom asks for, once that has come to rest. */
+  zoomed() {
+    clearTimeout(this.settling);
+    this.settling = window.setTimeout(() => this.stage.checkSharpness(), ZOOM_RESTS);
   }
 
   reader() {
@@ -291,9 +277,8 @@ export class LayoutCanvas {
   }
 
   toggleFull() {
-    this.session.full = !this.session.full;
-    if (this.session.full) enterFull(this.key, this.root);
-    else leaveFull(this.key);
+    if (this.session.full) leaveFull(this.session, { shell: this.widget.element, root: this.root });
+    else enterFull(this.session, this.root);
     this.focus();
     this.invalidate();
   }
@@ -307,44 +292,4 @@ export class LayoutCanvas {
   complain(key, error) {
     toast("error", t(key), this.sentenceOf(error));
   }
-}
-
-/** For `getCustomWidgets`. @param {any} node @param {string} name @param {any[]} data */
-export function makeLayoutWidget(node, name, data) {
-  const canvas = new LayoutCanvas(node, name, data?.[1]?.default ?? layoutText([]));
-  return { widget: canvas.widget, minWidth: MIN_WIDTH, minHeight: MIN_HEIGHT };
-}
-
-/**
- * Gives a new node the size in which a square layout fills its width, and a least width; layout.css has it for the new
- * renderer, which asks no node.
- * @param {any} node
- */
-export function keepRoom(node) {
-  const { computeSize } = node;
-  node.computeSize = function (/** @type {any[]} */ ...values) {
-    const size = computeSize.apply(this, values);
-    size[0] = Math.max(size[0], MIN_WIDTH);
-    return size;
-  };
-  if (node.size[0] >= FIRST_WIDTH) return;
-  node.setSize([FIRST_WIDTH, Math.max(node.size[1], node.computeSize()[1] - MIN_HEIGHT + FIRST_HEIGHT)]);
-}
-
-/** @param {any} node @returns {LayoutCanvas | undefined} */
-export const canvasOf = (node) =>
-  node?.widgets?.find((/** @type {any} */ widget) => widget.canvas instanceof LayoutCanvas)?.canvas;
-
-/**
- * The new renderer may leave the element of before an undo on the page; the present one takes its place.
- * @param {any} node @param {LayoutCanvas} canvas @param {number} frames how long to wait for the old one
- */
-export function rehome(node, canvas, frames) {
-  if (canvas.root.isConnected || canvas.disposed || frames === 0) return;
-  const old = document.querySelector(`[data-node-id="${node.id}"] .msd-root`);
-  if (old && isShown(node)) {
-    const focused = old.contains(document.activeElement);
-    old.replaceWith(canvas.root);
-    if (focused) canvas.focus();
-  } else requestAnimationFrame(() => rehome(node, canvas, frames - 1));
 }

@@ -1,5 +1,6 @@
 import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
+import { hearValue } from "./watch.mjs";
 
 /** The only door to ComfyUI's frontend: everything the canvas asks of it, by the names that both renderers know. */
 
@@ -21,6 +22,36 @@ export function captureUndo() {
   const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
   if (tracker?.captureCanvasState) tracker.captureCanvasState();
   else tracker?.checkState?.();
+}
+
+/**
+ * Whether undo or redo is at work, which makes every node anew.
+ * Without `_restoringState`, a canvas loses selection, focus and full screen with every undo.
+ */
+export const isRestoring = () =>
+  Boolean(app.extensionManager?.workflow?.activeWorkflow?.changeTracker?._restoringState);
+
+/** @type {Set<() => void>} */
+const zoomListeners = new Set();
+
+const announceZoom = () => zoomListeners.forEach((listener) => listener());
+
+/** @type {object | null} */
+let zoomHeard = null;
+
+/**
+ * Calls back after the node editor's zoom has changed; returns how to stop.
+ * Without `ds.state`, a canvas gets sharp again only when the pointer enters it.
+ * @param {() => void} callback
+ */
+export function onZoom(callback) {
+  const state = app.canvas?.ds?.state;
+  if (state && zoomHeard !== state) {
+    zoomHeard = state;
+    hearValue(state, "scale", announceZoom);
+  }
+  zoomListeners.add(callback);
+  return () => void zoomListeners.delete(callback);
 }
 
 /**
@@ -47,6 +78,16 @@ export function linkAt(node, slot) {
   const read = globalThis.LiteGraph?.LGraphNode?.prototype?.getInputLink;
   return (read ? read.call(node, slot) : node.getInputLink?.(slot)) ?? null;
 }
+
+/** The element that a node's widget is on the page by. */
+export const SHELL = "msd-layout-canvas";
+
+/**
+ * The element that the new renderer shows in a node. After an undo it may be the one of before, and stay.
+ * Without `data-node-id`, the canvas of the newest frontends is dead after an undo in Nodes 2.0.
+ * @param {any} node
+ */
+export const shellOnPage = (node) => document.querySelector(`[data-node-id="${node.id}"] ${SHELL}`);
 
 /** Whether the node editor shows the graph that a node is in. @param {any} node */
 export const isShown = (node) => app.canvas?.graph === node.graph;

@@ -12,7 +12,8 @@ import { NOBODY } from "../model/subjects.mjs";
  *   fileUrl: (record: {filename: string, subfolder?: string, type?: string}) => string,
  *   outputsOf: (node: Node) => any,
  *   evenSilent?: boolean,
- * }} Reader `evenSilent`: walk through muted nodes and stop at bypassed ones, as if they acted
+ *   visit?: (node: Node) => void,
+ * }} Reader `visit`: hears of every node that is read; `evenSilent`: walk through muted nodes and stop at bypassed ones, as if they acted
  */
 
 const DEEPEST = 60;
@@ -48,6 +49,7 @@ export const isActive = (node) => node.mode !== MUTED && node.mode !== BYPASSED;
  * @returns {Origin[]}
  */
 export function origins(reader, node, slot, entered = [], depth = 0) {
+  reader.visit?.(node);
   if (slot < 0 || depth > DEEPEST) return [];
   const link = reader.linkAt(node, slot);
   if (!link) return [];
@@ -81,6 +83,7 @@ function originsOfLink(reader, graph, link, entered, depth) {
  * @returns {Origin[]}
  */
 function resolved(reader, node, slot, entered, depth) {
+  if (node) reader.visit?.(node);
   if (!node || (node.mode === MUTED && !reader.evenSilent) || depth > DEEPEST) return [];
   if (node.mode === BYPASSED && !reader.evenSilent) {
     const type = node.outputs?.[slot]?.type;

@@ -2,7 +2,6 @@ import { boxOf } from "../model/boxes.mjs";
 import { asOneStep, fileUrl, giveValue, linkAt, outputsOf, rootGraph } from "./frontend.mjs";
 import { inputSlot, pictureBehind, subjectsBehind, subjectsOf, valueOf } from "./graph.mjs";
 import { heatMapsOf } from "./made_with.mjs";
-import { sessionKey, sessionOf } from "./session.mjs";
 
 /**
  * What the layout node sends to the page when it has run, as `ui={"msd_layout": [...]}` with one entry:
@@ -33,13 +32,22 @@ export function isLinked(node, name) {
   return slot >= 0 && linkAt(node, slot) !== null;
 }
 
-/** What surrounds a layout node now. @param {any} node @param {LayoutReport | null} report @returns {Surroundings} */
-export function surroundingsOf(node, report) {
-  const reader = graphReader();
+/**
+ * What surrounds a layout node now.
+ * @param {any} node @param {LayoutReport | null} report
+ * @param {Set<string>} agreed linked sides that a run has had as the graph says; more may come
+ * @param {(node: any) => void} [visit] hears of every node that is read
+ * @returns {Surroundings}
+ */
+export function surroundingsOf(node, report, agreed, visit) {
+  const reader = { ...graphReader(), visit };
   const behind = subjectsBehind(reader, node);
   const replaced = REPLACING.some((name) => isLinked(node, name));
   return {
-    size: { width: lengthOf(reader, node, "width", report), height: lengthOf(reader, node, "height", report) },
+    size: {
+      width: lengthOf(reader, node, "width", report, agreed),
+      height: lengthOf(reader, node, "height", report, agreed),
+    },
     subjects: subjectsOf(reader, node, behind),
     chained: behind.encoder !== null,
     overlap: String(valueOf(reader, node, "overlap") ?? "mix"),
@@ -75,14 +83,13 @@ function linkedBackground(reader, node, report) {
  * A side of the picture. Where it is linked, the widget it seems to come from tells it, unless a run has said otherwise
  * and that widget has never agreed with one.
  * @param {import("./graph.mjs").Reader} reader @param {any} node @param {"width"|"height"} name
- * @param {LayoutReport | null} report
+ * @param {LayoutReport | null} report @param {Set<string>} agreed
  */
-function lengthOf(reader, node, name, report) {
+function lengthOf(reader, node, name, report, agreed) {
   const found = Number(valueOf(reader, node, name) ?? NaN);
   const seen = Number.isFinite(found) && found > 0 ? found : null;
   const reported = report?.[name];
   if (!isLinked(node, name) || !reported) return seen ?? UNKNOWN_LENGTH;
-  const { agreed } = sessionOf(sessionKey(node));
   if (seen === reported) agreed.add(name);
   return seen !== null && agreed.has(name) ? seen : reported;
 }

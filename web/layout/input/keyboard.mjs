@@ -1,4 +1,5 @@
 import { actionForKey, perform } from "./actions.mjs";
+import { strayOwner } from "./focus.mjs";
 import { hasCtrl, isComposing, isPageKey, isShifted, isTextField, keyName } from "./keys.mjs";
 import { holdSpace } from "./navigation.mjs";
 import { nudge, stretch } from "../model/boxes.mjs";
@@ -32,6 +33,22 @@ export function listenToKeyboard(ui) {
     holdSpace(ui, false);
     if (!editor.busy) settle(ui);
   });
+  if (listening) return;
+  listening = true;
+  window.addEventListener("keydown", catchStray, true);
+}
+
+let listening = false;
+
+/** A key that would fall through to the page goes to the canvas that it is meant for. @param {KeyboardEvent} event */
+function catchStray(event) {
+  const owner = strayOwner();
+  if (!owner || isComposing(event) || isPageKey(event)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (!owner.ui) return;
+  owner.ui.focus();
+  keyDown(owner.ui, event);
 }
 
 /** Keeps what a held key has shown. @param {LayoutCanvas} ui */
@@ -44,7 +61,7 @@ function keyDown(ui, event) {
     if (keyName(event) === "z") ui.editor.cancel();
     return;
   }
-  const onStage = event.target === ui.stage.canvas;
+  const onStage = event.target === ui.stage.canvas || !ui.root.contains(/** @type {Node} */ (event.target));
   if (!onStage && OPERATING.has(keyName(event))) return;
   event.stopPropagation();
   if (ui.tools.key(keyName(event), event)) return event.preventDefault();

@@ -60,16 +60,20 @@ const hasFocus = (ui) => ui.root.contains(document.activeElement);
  */
 export function listenToNavigation(ui) {
   canvases.set(ui.root, { ui, drag: viewDrags(ui) });
-  if (!listening) {
-    listening = true;
-    window.addEventListener("wheel", turn, { capture: true, passive: false });
-    for (const type of ["pointerdown", "pointermove", "pointerup", "pointercancel"])
-      window.addEventListener(type, (event) => onStage(event)?.drag(/** @type {PointerEvent} */ (event)), true);
-    // The node editor pinches by touches.
-    for (const type of ["touchstart", "touchmove", "touchend", "touchcancel"])
-      window.addEventListener(type, (event) => onStage(event) && event.stopPropagation(), { capture: true, passive: true });
-  }
+  listen();
   return () => void canvases.delete(ui.root);
+}
+
+/** Once for all canvases, and holding none of them. */
+function listen() {
+  if (listening) return;
+  listening = true;
+  window.addEventListener("wheel", turn, { capture: true, passive: false });
+  for (const type of ["pointerdown", "pointermove", "pointerup", "pointercancel"])
+    window.addEventListener(type, (event) => onStage(event)?.drag(/** @type {PointerEvent} */ (event)), true);
+  // The node editor pinches by touches.
+  for (const type of ["touchstart", "touchmove", "touchend", "touchcancel"])
+    window.addEventListener(type, (event) => onStage(event) && event.stopPropagation(), { capture: true, passive: true });
 }
 
 /** The canvas whose stage an event is on. @param {Event} event */

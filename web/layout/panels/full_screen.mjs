@@ -1,37 +1,31 @@
+import { t } from "../host/texts.mjs";
 import { element } from "./elements.mjs";
 
 /**
- * A canvas over the whole page. The root moves there and a placeholder keeps its place in the node; since undo makes
- *   a new
- * root, the overlay belongs to the node's key and takes whichever root is the present one.
- * @type {{key: string, shade: HTMLElement, root: HTMLElement, home: Comment} | null}
+ * A canvas over the whole page. Its root moves there out of its shell, which keeps its place in the node. The overlay
+ *   belongs to a session, since undo makes another root: it takes whichever root is the present one.
+ * @typedef {import("../host/session.mjs").Session} Session
+ * @type {{session: Session, shade: HTMLElement} | null}
  */
 let open = null;
 
-/** Shows a root over the page; called again, it takes back a root that a renderer has put into its node meanwhile.
- * @param {string} key @param {HTMLElement} root */
-export function enterFull(key, root) {
-  if (open && open.key !== key) leaveFull(open.key);
-  const before = open;
-  if (before?.shade.contains(root)) return;
-  const shade = before?.shade ?? element("div", { class: "msd-full" });
-  // A root that no renderer has placed yet inherits the place of the one before it.
-  const home = root.isConnected || !before ? document.createComment("layout canvas") : before.home;
-  root.replaceWith(home);
-  if (before && before.home !== home) before.home.remove();
-  shade.replaceChildren(root);
-  if (!shade.isConnected) document.body.append(shade);
-  open = { key, shade, root, home };
+/** Shows a root over the page, in place of one that was there. @param {Session} session @param {HTMLElement} root */
+export function enterFull(session, root) {
+  if (open && open.session !== session) leaveFull(open.session);
+  // No dialog: while one is open, the frontend neither undoes nor runs.
+  open ??= { session, shade: element("div", { class: "msd-full", role: "region" }) };
+  open.shade.setAttribute("aria-label", t("canvas.full"));
+  open.shade.replaceChildren(root);
+  if (!open.shade.isConnected) document.body.append(open.shade);
+  session.full = true;
 }
 
-/** @param {string} key */
-export function leaveFull(key) {
-  if (open?.key !== key) return;
-  const { shade, root, home } = open;
+/** Takes the overlay away, and puts the root back into its shell if there is one. @param {Session} session
+ * @param {{shell: HTMLElement, root: HTMLElement}} [home] */
+export function leaveFull(session, home) {
+  session.full = false;
+  if (open?.session !== session) return;
+  open.shade.remove();
   open = null;
-  if (home.isConnected) home.replaceWith(root);
-  shade.remove();
+  home?.shell.append(home.root);
 }
-
-/** @param {string} key */
-export const isFull = (key) => open?.key === key;

@@ -22,7 +22,7 @@ import { paintBadge, paintGuides, paintHandles, paintMarquee } from "./paint_mar
  *   painting: import("./paint_mask.mjs").Painting | null,
  *   guides: import("../model/snapping.mjs").Guide[], marquee: import("../model/geometry.mjs").Rect | null,
  *   active: import("../model/geometry.mjs").Rect | null, background: Picture | null,
- *   options: import("../host/settings.mjs").Options, theme: Theme, readOnly: boolean, focused: boolean, hints: string[],
+ *   options: import("../host/settings.mjs").Options, theme: Theme, readOnly: boolean, hints: string[],
  * }} Scene `order`: from back to front; `shared`: pairs whose shared part both act in; `cutters`: for each box those that
  *   take what they share with it, all of it or with `nearest` what is nearer to them; `standing`: where boxes will be moved
  */
