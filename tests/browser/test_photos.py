@@ -293,6 +293,23 @@ def test_what_is_no_picture_is_left_to_the_page(layout):
     assert layout.find(".msd-landing").count() == 0
 
 
+def test_a_picture_dragged_out_of_a_page_is_fetched(layout):
+    layout.fresh(ENCODE)
+    layout.page.evaluate(
+        """([x, y]) => {
+        const dragged = new DataTransfer();
+        dragged.setData('text/uri-list', `${location.origin}/api/view?filename=there.png&type=input`);
+        const how = { dataTransfer: dragged, clientX: x, clientY: y, bubbles: true, cancelable: true };
+        const target = document.elementFromPoint(x, y);
+        for (const type of ['dragover', 'drop']) target.dispatchEvent(new DragEvent(type, how));
+    }""",
+        list(layout.at(0.5, 0.5)),
+    )
+    layout.page.wait_for_function("app.graph.nodes.some((node) => node.type === 'MSDiffusionSubject')")
+    assert phrases(layout) == ["there"] and len(layout.boxes) == 1
+    assert layout.undo_steps == 1
+
+
 def test_while_dragging_the_canvas_shows_where_the_photo_will_land(layout):
     layout.fresh(SUBJECTS)
     layout.set_boxes(LEFT, RIGHT, MIDDLE)
