@@ -98,9 +98,9 @@ export const graphZoom = () => app.canvas?.ds?.scale ?? 1;
 export const usesVueNodes = () => Boolean(readSetting("Comfy.VueNodes.Enabled", false));
 
 /**
- * Runs a change of several nodes, links and values as one step of the undo history. Without the tracker's bracket each
- *   link made would be a step of its own; without the order that loading works out, which is saved too, the first undo
- *   would take back nothing but that.
+ * Runs a change of several nodes, links and values as one step of the undo history. A node's place in the order of
+ *   execution is saved with it and worked out anew when a graph is loaded: without working it out here, the first undo
+ *   would take back nothing but that, and without the tracker's bracket it would be a step of its own.
  * @template T @param {() => T} change @returns {T}
  */
 export function asOneStep(change) {
