@@ -1,65 +1,144 @@
-"""Pictures of the canvas in both renderers, dark and light, and in full screen: python tests/browser/take_screenshots.py OUT"""
+"""Pictures of the canvas at work, in both renderers, dark and light: python tests/browser/take_screenshots.py OUT [FRONTEND]
 
+Photos are dropped, a region is painted and a run is made as users do it; for the run the demo's models serve.
+"""
+
+import base64
+import json
 import shutil
 import sys
 from pathlib import Path
 
-from PIL import Image, ImageDraw
-
 HERE = Path(__file__).resolve().parent
 PACK = HERE.parents[1]
-GRAPH = """
-    layout.pos = [560, 100];
-    layout.setSize([460, 740]);
-    layout.widgets[0].value = 1216;
-    layout.widgets[1].value = 832;
-    const encode = add('MSDiffusionEncode', 1080, 300);
+PHOTOS = PACK / "example_workflows" / "photos"
+
+EMPTY = "layout.pos = [460, 70]; layout.setSize([420, layout.size[1]]);"
+CHAIN = """
+    layout.pos = [700, 70];
+    layout.setSize([460, layout.size[1] + 40]);
+    const encode = add('MSDiffusionEncode', 1260, 300);
     link(layout, 0, encode, 'layout');
-    ['a corgi', 'a straw hat', 'a meadow'].forEach((phrase, k) => {
-        const loader = add('LoadImage', 60, 100 + 280 * k);
-        loader.widgets[0].value = `subject${k}.png`;
-        loader.setSize([210, 230]);
-        const subject = add('MSDiffusionSubject', 300, 100 + 280 * k);
-        subject.setSize([230, 180]);
-        subject.widgets.find((one) => one.name === 'phrase').value = phrase;
-        if (k === 1) subject.widgets.find((one) => one.name === 'weight').value = 1.2;
-        link(loader, 0, subject, 'image');
-        link(subject, 0, encode, `subjects.subject${k}`);
-    });
 """
+DROP = """async ([files, x, y]) => {
+    const dropped = new DataTransfer();
+    for (const [name, data] of files)
+        dropped.items.add(new File([Uint8Array.from(atob(data), (one) => one.charCodeAt(0))], name, { type: 'image/jpeg' }));
+    const target = document.elementFromPoint(x, y);
+    for (const type of ['dragenter', 'dragover', 'drop'])
+        target.dispatchEvent(new DragEvent(type,
+            { dataTransfer: dropped, clientX: x, clientY: y, bubbles: true, cancelable: true }));
+}"""
+STEPS = """() => {
+    window.msdSteps = 0;
+    window.msdDone = false;
+    app.api.addEventListener('b_preview_with_metadata', () => window.msdSteps++);
+    app.api.addEventListener('execution_success', () => (window.msdDone = true));
+}"""
+WITHOUT_NOTICES = ".p-toast, [data-testid*=toast] { display: none !important }"
 
 
-def draw_subjects(folder: Path) -> None:
-    """Three simple drawn subjects, so that no photo is needed."""
-    dog = Image.new("RGB", (320, 320), "#f4efe6")
-    pen = ImageDraw.Draw(dog)
-    for shape, colour in [
-        ((60, 130, 260, 290), "#c98a4b"),
-        ((90, 40, 230, 170), "#d89a58"),
-        ((135, 110, 185, 150), "#f6e3c8"),
-    ]:
-        pen.ellipse(shape, fill=colour)
-    pen.polygon([(95, 70), (80, 10), (135, 48)], fill="#b97a3d")
-    pen.polygon([(225, 70), (240, 10), (185, 48)], fill="#b97a3d")
-    for x in (125, 180):
-        pen.ellipse((x, 85, x + 16, 101), fill="#2b2118")
-    pen.ellipse((150, 112, 170, 126), fill="#2b2118")
-    dog.save(folder / "subject0.png")
-    hat = Image.new("RGB", (360, 240), "#eef2f4")
-    pen = ImageDraw.Draw(hat)
-    pen.ellipse((20, 130, 340, 210), fill="#d9b45b")
-    pen.pieslice((90, 40, 270, 250), 180, 360, fill="#e5c574")
-    pen.rectangle((90, 132, 270, 152), fill="#a33b3b")
-    hat.save(folder / "subject1.png")
-    meadow = Image.new("RGB", (480, 320))
-    pen = ImageDraw.Draw(meadow)
-    for y in range(320):
-        pen.line(
-            (0, y, 480, y),
-            fill=(150 - y // 6, 195 - y // 8, 235 - y // 3) if y < 170 else (90 - y // 8, 165 - y // 8, 70),
+def drop(layout, name: str, x: float, y: float) -> None:
+    """Drops one of the example's photos under a telling name and keeps the phrase that the name gives."""
+    source, _, given = name.partition(":")
+    data = base64.b64encode((PHOTOS / source).read_bytes()).decode()
+    layout.page.evaluate(DROP, [[[given, data]], *layout.at(x, y)])
+    layout.page.wait_for_timeout(1500)
+    layout.press("Escape")
+    layout.settle()
+
+
+def stroke(layout, *points: tuple[float, float]) -> None:
+    layout.page.mouse.move(*layout.at(*points[0]))
+    layout.page.mouse.down()
+    for point in points[1:]:
+        layout.page.mouse.move(*layout.at(*point), steps=8)
+    layout.page.mouse.up()
+    layout.pause()
+
+
+class Studio:
+    """Takes the pictures of one renderer."""
+
+    def __init__(self, layout, renderer: str, out: Path):
+        self.layout, self.renderer, self.out = layout, renderer, out
+
+    def take(self, name: str, palette: str, whole: bool = False) -> None:
+        """The page, and the node alone."""
+        page = self.layout.page
+        page.wait_for_timeout(400)
+        page.add_style_tag(content=WITHOUT_NOTICES)
+        page.screenshot(path=self.out / f"{self.renderer}_{palette}_{name}.png")
+        if whole:
+            return
+        box = self.layout.layout(
+            "(() => { const r = ui.root.getBoundingClientRect(); return [r.left, r.top, r.width, r.height]; })()"
         )
-    pen.ellipse((360, 30, 420, 90), fill="#ffe28a")
-    meadow.save(folder / "subject2.png")
+        clip = {"x": box[0] - 16, "y": max(box[1] - 6, 0), "width": box[2] + 32, "height": box[3] + 22}
+        page.screenshot(path=self.out / f"{self.renderer}_{palette}_{name}_node.png", clip=clip)
+
+    def walk(self, palette: str) -> None:
+        layout, page = self.layout, self.layout.page
+        page.evaluate("(palette) => app.extensionManager.setting.set('Comfy.ColorPalette', palette)", palette)
+        layout.fresh(EMPTY)
+        self.take("empty", palette)
+        layout.fresh(CHAIN)
+        drop(layout, "cat.jpg:grey_cat.jpg", 0.3, 0.55)
+        drop(layout, "cup.jpg:blue_cup.jpg", 0.72, 0.62)
+        layout.click(0.3, 0.55)
+        self.take("photos", palette)
+        self.overlap(palette)
+        self.paint(palette)
+        layout.focus()
+        layout.press("?")
+        self.take("keys", palette, whole=True)
+        layout.press("Escape")
+        layout.find(".msd-toolbar [data-menu=presets]").click()
+        self.take("presets", palette, whole=True)
+        layout.press("Escape")
+        layout.focus()
+        layout.press("f")
+        layout.settle()
+        self.take("full", palette, whole=True)
+        layout.press("f")
+        layout.settle()
+
+    def overlap(self, palette: str) -> None:
+        layout = self.layout
+        layout.drag((0.72, 0.62), (0.55, 0.5))
+        for mode in ("mix", "front", "nearest", "apart"):
+            layout.layout(
+                f"(() => {{ const one = node.widgets.find((w) => w.name === 'overlap'); one.value = '{mode}';"
+                " one.callback?.(one.value); ui.refresh(); })()"
+            )
+            self.take(f"overlap_{mode}", palette)
+        layout.layout("(() => { node.widgets.find((w) => w.name === 'overlap').value = 'mix'; ui.refresh(); })()")
+        layout.drag((0.55, 0.5), (0.74, 0.62))
+
+    def paint(self, palette: str) -> None:
+        layout = self.layout
+        layout.click(0.3, 0.55)
+        layout.focus()
+        layout.press("p", "l")
+        stroke(layout, (0.12, 0.7), (0.2, 0.4), (0.3, 0.33), (0.42, 0.45), (0.47, 0.72), (0.3, 0.78), (0.12, 0.7))
+        layout.press("b")
+        layout.page.mouse.move(*layout.at(0.44, 0.4))
+        self.take("painting", palette)
+        layout.press("Escape")
+
+    def run(self, graph: dict, name: str) -> None:
+        """A template that needs no files, while it samples and with its result under the boxes."""
+        page = self.layout.page
+        page.evaluate("app.extensionManager.setting.set('Comfy.Execution.PreviewMethod', 'latent2rgb')")
+        page.evaluate("(graph) => app.loadGraphData(graph, true, true, 'example')", graph)
+        self.layout.settle()
+        page.evaluate(STEPS)
+        page.evaluate("app.queuePrompt(0)")
+        page.wait_for_function("window.msdSteps > 9", timeout=300_000)
+        self.take(f"{name}_running", "dark")
+        page.wait_for_function("window.msdDone", timeout=300_000)
+        self.layout.click(0.5, 0.02)
+        self.take(f"{name}_result", "dark")
 
 
 def main() -> None:
@@ -74,8 +153,9 @@ def main() -> None:
     from devtools.server import ComfyServer
 
     options = ("--front-end-root", sys.argv[2]) if len(sys.argv) > 2 else ()
+    tried = json.loads(next((PACK / "example_workflows").glob("00 Try it now*.json")).read_text("utf-8"))
+    watched = json.loads(next((PACK / "example_workflows").glob("09 *.json")).read_text("utf-8"))
     with ComfyServer(find_host(), sys.executable, options=options) as server, sync_playwright() as playwright:
-        draw_subjects(server.input)
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
@@ -83,45 +163,13 @@ def main() -> None:
             page = browser.new_page(viewport={"width": 1460, "height": 900}, device_scale_factor=1.5)
             layout = LayoutPage(page, server.url, renderer)
             layout.open()
+            layout.option("Snap", False)
+            studio = Studio(layout, renderer, out)
             for palette in ("dark", "light"):
-                page.evaluate("(palette) => app.extensionManager.setting.set('Comfy.ColorPalette', palette)", palette)
-                layout.fresh(GRAPH)
-                layout.set_boxes((0.06, 0.3, 0.46, 0.95), (0.16, 0.08, 0.4, 0.32), (0, 0, 1, 1), (0.62, 0.4, 0.92, 0.9))
-                layout.layout("ui.refresh()")
-                page.wait_for_timeout(1200)
-                # The host's notice that this machine has no models.
-                if (notice := page.get_by_text("errors found")).count():
-                    notice.locator("xpath=ancestor::*[.//button][1]").get_by_role("button").first.click()
-                layout.click(0.3, 0.7)
-                page.wait_for_timeout(300)
-                page.screenshot(path=out / f"{renderer}_{palette}.png")
-                layout.option("Snap", True)
-                start, end = layout.at(0.7, 0.7), layout.at(0.655, 0.752)
-                page.mouse.move(*start)
-                page.mouse.down()
-                page.mouse.move(*end, steps=5)
-                layout.pause()
-                page.screenshot(path=out / f"{renderer}_{palette}_drag.png")
-                page.mouse.up()
-                if renderer == "classic":
-                    layout.press("f")
-                    layout.settle()
-                    layout.click(0.3, 0.7, button="right")
-                    page.wait_for_timeout(300)
-                    page.screenshot(path=out / f"full_{palette}.png")
-                    layout.press("Escape")
-                    layout.focus()
-                    layout.press("j")
-                    page.wait_for_timeout(300)
-                    page.screenshot(path=out / f"transfer_{palette}.png")
-                    layout.press("Escape")
-                    layout.press("f")
-                    layout.settle()
-                    layout.find(".msd-toolbar [data-menu=presets]").click()
-                    page.wait_for_timeout(300)
-                    page.screenshot(path=out / f"presets_{palette}.png")
-                    layout.press("Escape")
+                studio.walk(palette)
             page.evaluate("app.extensionManager.setting.set('Comfy.ColorPalette', 'dark')")
+            studio.run(tried, "try")
+            studio.run(watched, "watch")
             page.close()
         browser.close()
 
