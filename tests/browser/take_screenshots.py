@@ -15,9 +15,9 @@ PHOTOS = PACK / "example_workflows" / "photos"
 
 EMPTY = "layout.pos = [460, 70]; layout.setSize([420, layout.size[1]]);"
 CHAIN = """
-    layout.pos = [700, 70];
+    layout.pos = [700, 110];
     layout.setSize([460, layout.size[1] + 40]);
-    const encode = add('MSDiffusionEncode', 1260, 300);
+    const encode = add('MSDiffusionEncode', 1240, 340);
     link(layout, 0, encode, 'layout');
 """
 DROP = """async ([files, x, y]) => {
@@ -83,8 +83,8 @@ class Studio:
         layout.fresh(EMPTY)
         self.take("empty", palette)
         layout.fresh(CHAIN)
-        drop(layout, "cat.jpg:grey_cat.jpg", 0.3, 0.55)
-        drop(layout, "cup.jpg:blue_cup.jpg", 0.72, 0.62)
+        drop(layout, "cat.jpg:tabby_cat.jpg", 0.3, 0.55)
+        drop(layout, "cup.jpg:red_cup.jpg", 0.72, 0.62)
         layout.click(0.3, 0.55)
         self.take("photos", palette)
         self.overlap(palette)
@@ -160,7 +160,7 @@ def main() -> None:
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
         for renderer in ("classic", "vue"):
-            page = browser.new_page(viewport={"width": 1460, "height": 900}, device_scale_factor=1.5)
+            page = browser.new_page(viewport={"width": 1600, "height": 960}, device_scale_factor=1.5)
             layout = LayoutPage(page, server.url, renderer)
             layout.open()
             layout.option("Snap", False)
