@@ -44,7 +44,7 @@ KINDS = {
     ),
     "MSDiffusionLayout": Kind(
         sockets={"background": "IMAGE?", "bounding_boxes": "BOUNDING_BOX?", "masks": "MASK?"},
-        widgets={"width": ("INT", 1024), "height": ("INT", 1024), "boxes": ("STRING", "")},
+        widgets={"width": ("INT", 1024), "height": ("INT", 1024), "boxes": ("STRING", ""), "overlap": ("COMBO", "mix")},
         outputs={
             "layout": "MSD_LAYOUT", "width": "INT", "height": "INT", "masks": "MASK", "preview": "IMAGE",
             "bounding_boxes": "BOUNDING_BOX",

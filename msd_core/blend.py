@@ -11,6 +11,7 @@ from torch import Tensor
 from .boxes import EDGES
 from .cells import WHOLE, Window
 from .embeds import SubjectEmbeds, SubjectTokens
+from .exclusive import Company
 from .layout import Region
 
 Mode = Literal["linear", "slerp"]
@@ -137,16 +138,38 @@ def _slerp(a: Tensor, b: Tensor, amount: float) -> Tensor:
 def _between(a: SubjectTokens, b: SubjectTokens, amount: float, nearer: Region) -> Region:
     if a.region == b.region:
         return nearer
-    if a.region.mask is not None or b.region.mask is not None or a.region.box.mask != b.region.box.mask:
+    names = f"{a.phrase!r} and {b.phrase!r}"
+    ours, theirs = a.region.company, b.region.company
+    if _kind(ours) != _kind(theirs):
         raise ValueError(
-            f"{a.phrase!r} and {b.phrase!r} have different free-form regions, which can't be blended: "
-            "give both one layout."
+            f"{names} have layouts with different overlap, {_kind(ours)} and {_kind(theirs)}, which can't be blended: "
+            "set both to one."
         )
+    region = _alone_between(a.region.alone, b.region.alone, amount, names)
+    if ours is None:
+        return region
+    pairs = zip(ours.members, theirs.members, strict=True)
+    members = tuple(_alone_between(*pair, amount, names) for pair in pairs)
+    return replace(region, company=replace(nearer.company, members=members), place=nearer.place)
+
+
+def _alone_between(a: Region, b: Region, amount: float, names: str) -> Region:
+    """A region between two that are in no company; what can't be mixed is the nearer's."""
+    nearer = a if amount < 0.5 else b
+    if a == b:
+        return nearer
+    if a.mask is not None or b.mask is not None or a.box.mask != b.box.mask:
+        raise ValueError(f"{names} have different free-form regions, which can't be blended: give both one layout.")
     edges = {
-        name: _lerp(ours, theirs, amount)
-        for name, ours, theirs in zip(EDGES, a.region.box.edges, b.region.box.edges, strict=True)
+        name: _lerp(ours, theirs, amount) for name, ours, theirs in zip(EDGES, a.box.edges, b.box.edges, strict=True)
     }
     return Region(replace(nearer.box, **edges))
+
+
+def _kind(company: Company | None) -> str:
+    if company is None:
+        return "mix"
+    return f"{'nearest' if company.nearest else 'front'} of {len(company.members)}"
 
 
 def _named(window: Window) -> str:

@@ -8,6 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..msd_core.boxes import EMPTY_BOXES, boxes_to_pixels, parse_boxes
+from ..msd_core.overlap import OVERLAPS, Overlap
 from .host.layout import build_layout, layout_masks
 from .host.preview import draw_layout
 from .host.report import layout_report
@@ -68,6 +69,15 @@ class MSDiffusionLayout(io.ComfyNode):
                     tooltip="Free-form regions, one mask per subject, which replace the boxes: attention follows the "
                     "mask, its bounds are the box.",
                 ),
+                io.Combo.Input(
+                    "overlap",
+                    options=list(OVERLAPS),
+                    default="mix",
+                    optional=True,
+                    tooltip="Where boxes overlap. mix: the subjects share the place. front: it belongs to the box in "
+                    "front. nearest: to the box whose centre is nearer. apart: the boxes are moved until they share "
+                    "nothing.",
+                ),
             ],
             outputs=[
                 LayoutType.Output(display_name="layout", tooltip="The layout, for Encode MS-Diffusion Subjects."),
@@ -97,10 +107,10 @@ class MSDiffusionLayout(io.ComfyNode):
         background: torch.Tensor | None = None,
         bounding_boxes: Any = None,
         masks: torch.Tensor | None = None,
+        overlap: Overlap = "mix",
     ) -> io.NodeOutput:
-        layout = build_layout(width, height, boxes, bounding_boxes, masks)
+        layout = build_layout(width, height, boxes, bounding_boxes, masks, overlap)
         preview = draw_layout(layout, background)
         pixels = boxes_to_pixels(layout.boxes, width, height)
-        return io.NodeOutput(
-            layout, width, height, layout_masks(layout), preview, pixels, ui=layout_report(layout, background)
-        )
+        report = layout_report(layout, background, overlap)
+        return io.NodeOutput(layout, width, height, layout_masks(layout), preview, pixels, ui=report)

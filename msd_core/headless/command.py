@@ -12,6 +12,9 @@ from typing import Any
 import torch
 
 from ..auto_layout import AutoLayoutSettings
+from ..boxes import Box, box_value
+from ..layout import Region
+from ..overlap import OVERLAPS, with_overlap
 from ..subject import Subject
 from .base import require_packages
 from .device import choose_device
@@ -19,7 +22,7 @@ from .pictures import load_subject, open_picture
 from .pipeline import MSDiffusionPipeline
 from .png import check_png, save_png
 from .schedule import SCHEDULES
-from .subjects import SubjectText, parse_subject, read_subjects
+from .subjects import SubjectText, parse_subject, read_overlap, read_subjects
 
 DRAWN = "#"
 SEEDS = 2**64
@@ -52,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--schedule", choices=list(SCHEDULES),
         help="one of ComfyUI's schedules, for the picture that the nodes make (default: the base's own scheduler's)")
     add("--no-grounding", action="store_true", help="drop phrase and box from the subjects' tokens")
+    add("--overlap", choices=OVERLAPS,
+        help="where boxes overlap: mix; front or nearest, to whose box the place belongs then; apart moves the boxes "
+             "(default: the file's, or mix)")
     add("--auto-layout", type=float, nargs="?", const=AUTO_LAYOUT.threshold, metavar="THRESHOLD",
         help="let the prompt's own attention take over from rough boxes (threshold 0.5)")
     add("--auto-layout-from", type=int, default=AUTO_LAYOUT.start_step, metavar="STEP",
@@ -71,6 +77,9 @@ def run(options: argparse.Namespace) -> str:
     device = choose_device("cpu" if options.demo and options.device is None else options.device)
     named = [parse_subject(text) for text in options.subject]
     named += read_subjects(options.subjects) if options.subjects else []
+    overlap = options.overlap or (read_overlap(options.subjects) if options.subjects else None) or "mix"
+    frame = settings["width"], settings["height"]
+    with_overlap([Region(subject.box) for subject in named], overlap, *frame)
     require_packages()
     subjects = [_subject(subject, options.demo) for subject in named]
     control = {"image": open_picture(options.control_image).convert("RGB")} if options.control_image else {}
@@ -80,7 +89,9 @@ def run(options: argparse.Namespace) -> str:
     pipeline = _pipeline(options, device)
     embeds = None
     if subjects:
-        embeds = pipeline.encode(subjects, [subject.box for subject in named], not options.no_grounding)
+        embeds = pipeline.encode(
+            subjects, [subject.box for subject in named], not options.no_grounding, overlap=overlap, frame=frame
+        )
     for number, target in enumerate(targets):
         seed = options.seed + number
         picture = pipeline(
@@ -92,13 +103,19 @@ def run(options: argparse.Namespace) -> str:
         save_png(picture, target, {
             "prompt": options.prompt, "negative": options.negative, "seed": seed, **settings,
             "schedule": options.schedule, "scheduler": type(pipeline.pipe.scheduler).__name__,
-            "grounding": not options.no_grounding, "auto_layout": auto_layout and asdict(auto_layout),
+            "grounding": not options.no_grounding, "overlap": overlap,
+            "auto_layout": auto_layout and asdict(auto_layout),
             "base": "demo" if options.demo else options.base,
             "adapter": "demo" if options.demo else options.adapter,
             "controlnet": options.controlnet,
-            "subjects": [{**asdict(subject), "box": subject.box.edges} for subject in named],
+            "subjects": [{**asdict(subject), "box": _told(subject.box)} for subject in named],
         })
     return ", ".join(str(target) for target in targets)
+
+
+def _told(box: Box) -> tuple[float, ...] | dict[str, Any]:
+    """A box in a picture's settings, in the form that a file of subjects may have it in."""
+    return box.edges if box == Box(*box.edges) else box_value(box)
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from ..boxes import Box, parse_boxes
 from ..checkpoint import DUMMY_TOKENS, AdapterFile, read_adapter
 from ..embeds import SubjectEmbeds, SubjectTokens
 from ..layout import Region
+from ..overlap import Overlap, with_overlap
 from ..subject import Subject
 from .base import load_base, require_packages
 from .image_encoder import image_features, load_image_encoder
@@ -121,6 +122,11 @@ class MSDiffusionPipeline:
             module.to(self._rest)
 
     @property
+    def _own_size(self) -> int:
+        """The side in pixels of the pictures that the base makes by itself."""
+        return self.pipe.unet.config.sample_size * self.pipe.vae_scale_factor
+
+    @property
     def _rest(self) -> torch.device:
         """Where the pipeline keeps its UNet between calls: the device, or the CPU if it is offloaded."""
         device = self.pipe.unet.device
@@ -137,17 +143,27 @@ class MSDiffusionPipeline:
 
     @torch.no_grad()
     def encode(
-        self, subjects: Sequence[Subject], boxes: Sequence[Box | Sequence[float]], grounding: bool = True
+        self,
+        subjects: Sequence[Subject],
+        boxes: Sequence[Box | Sequence[float] | Mapping[str, Any]],
+        grounding: bool = True,
+        *,
+        overlap: Overlap = "mix",
+        frame: tuple[int, int] | None = None,
     ) -> SubjectEmbeds:
         """Encode the subjects, the k-th for the k-th box.
 
         Args:
             subjects: what `load_subject` made, one to a few.
-            boxes: x0, y0, x1, y1 in fractions of the picture, one for each subject.
+            boxes: x0, y0, x1, y1 in fractions of the picture, one for each subject, or a box as the layout's text
+                holds it, with `z` and `mask`.
             grounding: whether phrase and box go into the subjects' tokens.
+            overlap: what happens where boxes overlap, `mix`, `front`, `nearest` or `apart`.
+            frame: width and height of the picture in pixels, which say what is near; the base's own by default.
 
         Raises:
-            ValueError: there are not as many boxes as subjects, or none; a box is none.
+            ValueError: there are not as many boxes as subjects, or none; a box is none, or boxes can't be kept from
+                one another.
         """
         if len(boxes) != len(subjects) or not subjects:
             raise ValueError(
@@ -155,6 +171,7 @@ class MSDiffusionPipeline:
                 "give as many of each, one or more."
             )
         regions = [Region(box if isinstance(box, Box) else parse_boxes([box])[0]) for box in boxes]
+        regions = with_overlap(regions, overlap, *(frame or (self._own_size, self._own_size)))
         phrases = phrase_embeds(self.pipe, [subject.phrase for subject in subjects])
         encoded = []
         with self._at_work(self.image_encoder):
@@ -204,8 +221,7 @@ class MSDiffusionPipeline:
         if auto_layout is not None and prompt is None:
             raise ValueError("Auto layout is asked for and prompt is None, but it reads the prompt's words: give them.")
         self._check_steps(num_inference_steps, schedule, [name for name in ("sigmas", "timesteps") if name in inputs])
-        default = pipe.unet.config.sample_size * pipe.vae_scale_factor
-        width, height = (default if size is None else size for size in (width, height))
+        width, height = (self._own_size if size is None else size for size in (width, height))
         run = None
         with ExitStack() as stack:
             if schedule is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..boxes import Box, parse_boxes
+from ..overlap import OVERLAPS, Overlap
 from ..subject import FITS, MASK_MEANINGS, Fit, MaskIs
 
 EXAMPLE = 'write photo.png:"dog":0,0.25,0.5,0.75'
@@ -94,6 +95,23 @@ def read_subjects(file: str | Path) -> list[SubjectText]:
     return [
         _from_entry(entry, f"Subject {number} of {file.name}", file.parent) for number, entry in enumerate(content, 1)
     ]
+
+
+def read_overlap(file: str | Path) -> Overlap | None:
+    """What happens where boxes overlap, as a file of subjects says under `overlap` beside `subjects`; None if it
+    doesn't.
+
+    Raises:
+        ValueError: the file can't be read, or says something unknown.
+    """
+    file = Path(file)
+    content = _load(file)
+    overlap = content.get("overlap") if isinstance(content, dict) else None
+    if overlap is not None and overlap not in OVERLAPS:
+        raise ValueError(
+            f"overlap in {file.name} is {overlap!r} but must be one of {', '.join(OVERLAPS)}: choose one."
+        )
+    return overlap
 
 
 def _load(file: Path) -> Any:

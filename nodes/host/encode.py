@@ -45,8 +45,9 @@ def encode_subjects(
     check_counts(layout, subjects)
     check_encoder(adapter, clip_vision)
     encoded = []
-    for socket, subject in sorted(subjects.items()):
-        region = layout.regions[socket]
+    in_order = sorted(subjects.items())
+    regions = layout.among([socket for socket, _ in in_order])
+    for (_, subject), region in zip(in_order, regions, strict=True):
         features = image_features(clip_vision, subject.views)
         views = features.shape[0]
         phrase = phrase_embedding(clip, subject.phrase).expand(views, -1)

@@ -10,7 +10,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from torch import Tensor
 
 from ...msd_core.boxes import Box
-from ...msd_core.layout import Layout
+from ...msd_core.layout import Layout, region_cells
 
 LONG_EDGE = 1024
 PALETTE = ("#4f9dff", "#ff8a4c", "#37c98b", "#c77dff", "#ffcf40", "#ff6b8b", "#3ccfd6", "#a5c94a")
@@ -34,9 +34,10 @@ def draw_layout(layout: Layout, background: Tensor | None = None) -> Tensor:
         picture = Image.fromarray((background[0, ..., :3].clamp(0, 1) * 255).byte().cpu().numpy())
         canvas = Image.blend(canvas, picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS), 0.6)
     font = ImageFont.load_default(max(LONG_EDGE // 40, 12))
-    for index, region in enumerate(layout.regions):
+    for index, (region, cells) in enumerate(
+        zip(layout.regions, region_cells(layout.regions, height, width).numpy(), strict=True)
+    ):
         color = ImageColor.getrgb(region.box.color or PALETTE[index % len(PALETTE)])
-        cells = region.cells(height, width).numpy()
         tint = Image.fromarray(np.where(cells, 70, 0).astype(np.uint8))
         canvas.paste(Image.new("RGB", canvas.size, color), mask=tint)
         name = f"{index + 1} {region.box.label}".strip()

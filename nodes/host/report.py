@@ -12,20 +12,24 @@ from torch import Tensor
 
 from ...msd_core.attribution import WatchedRun
 from ...msd_core.boxes import box_value
-from ...msd_core.layout import Layout
+from ...msd_core.layout import Layout, region_cells
+from ...msd_core.overlap import Overlap
+from ...msd_core.painted import PaintedMask
 from .heat_map import relative_maps
 
 BACKGROUND_EDGE = 2048
 """As many pixels as the canvas shows of a picture when it is zoomed in or fills the screen."""
 MASK_EDGE = 768
+ACTING_EDGE = 256
 
 
-def layout_report(layout: Layout, background: Tensor | None = None) -> dict[str, Any]:
+def layout_report(layout: Layout, background: Tensor | None = None, overlap: Overlap = "mix") -> dict[str, Any]:
     """The layout node's `ui` value (the canvas' type `LayoutReport`).
 
     Args:
         layout: the layout in effect, from drawn boxes or from links.
         background: the linked IMAGE, of which the first picture is shown.
+        overlap: what happens where regions overlap; if they don't mix, `regions` says where each acts.
 
     Pictures go to the host's temporary folder.
     """
@@ -36,7 +40,16 @@ def layout_report(layout: Layout, background: Tensor | None = None) -> dict[str,
         "background": None if background is None else _saved(background[0, ..., :3], BACKGROUND_EDGE),
         "boxes": [box_value(box) for box in layout.boxes],
         "masks": masks,
+        "overlap": overlap,
+        "regions": [] if overlap == "mix" else _acting(layout),
     }]}
+
+
+def _acting(layout: Layout) -> list[dict[str, Any]]:
+    """Where each region acts, as masks over the whole frame in the form that boxes have painted ones in."""
+    factor = ACTING_EDGE / max(layout.width, layout.height)
+    height, width = max(round(layout.height * factor), 1), max(round(layout.width * factor), 1)
+    return [PaintedMask.of(cells).value() for cells in region_cells(layout.regions, height, width)]
 
 
 def attribution_report(run: WatchedRun, source: str) -> dict[str, Any]:

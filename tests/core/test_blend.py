@@ -9,7 +9,8 @@ import torch
 from msd_core.blend import blend_embeds
 from msd_core.boxes import Box
 from msd_core.embeds import SubjectEmbeds, SubjectTokens
-from msd_core.layout import Region
+from msd_core.layout import Region, region_cells
+from msd_core.overlap import with_overlap
 from msd_core.painted import PaintedMask
 
 ADAPTER = SimpleNamespace(name="ms_adapter.bin")
@@ -79,6 +80,27 @@ def test_one_painted_shape_goes_with_its_box_and_two_have_nothing_between():
         assert blend_embeds(a, b, 1.0, "linear").subjects[0].region == b.subjects[0].region
         with pytest.raises(ValueError, match="different free-form regions"):
             blend_embeds(a, b, 0.5, "linear")
+
+
+def test_between_two_layouts_that_share_nothing_nothing_is_shared_either():
+    def placed(seed, overlap, *boxes):
+        regions = with_overlap([Region(box) for box in boxes], overlap, 64, 64)
+        plain = embeds(seed)
+        pairs = zip(plain.subjects, regions, strict=True)
+        return replace(plain, subjects=tuple(replace(subject, region=region) for subject, region in pairs))
+
+    left, right = Box(0.0, 0.0, 0.6, 1.0, z=1), Box(0.4, 0.0, 1.0, 1.0)
+    low, high = Box(0.0, 0.4, 0.6, 1.0, z=1), Box(0.4, 0.0, 1.0, 0.8)
+    for overlap in ("front", "nearest"):
+        a, b = placed(0, overlap, left, right), placed(1, overlap, low, high)
+        between = blend_embeds(a, b, 0.5, "linear").regions
+        boxes = [Region(Box(0.0, 0.2, 0.6, 1.0, z=1)), Region(Box(0.4, 0.0, 1.0, 0.9))]
+        assert tuple(between) == with_overlap(boxes, overlap, 64, 64)
+        assert region_cells(between, 8, 8).sum(dim=0).max() == 1
+        assert blend_embeds(a, placed(1, overlap, left, right), 0.5, "linear").regions == a.regions
+    for other in ("mix", "nearest"):
+        with pytest.raises(ValueError, match="have layouts with different overlap, front of 2 and .*: set both to one"):
+            blend_embeds(placed(0, "front", left, right), placed(1, other, left, right), 0.5, "linear")
 
 
 @pytest.mark.parametrize("frames", [1, 3])

@@ -70,7 +70,7 @@ def test_it_says_in_the_png_how_the_picture_was_made(generate) -> None:
     assert told == {
         "prompt": "a mug in the snow", "negative": "", "seed": 7, "scale": 1.0, "guidance": 2.0, "steps": 1,
         "width": 64, "height": 64, "schedule": "simple", "scheduler": "EulerDiscreteScheduler", "grounding": True,
-        "auto_layout": None, "base": "demo", "adapter": "demo", "controlnet": None,
+        "overlap": "mix", "auto_layout": None, "base": "demo", "adapter": "demo", "controlnet": None,
         "subjects": [{"picture": "mug#3", "phrase": "mug", "box": [0, 0.45, 0.5, 0.95], "weight": 0.5, "start": 0.0,
                       "end": 1.0, "fit": "stretch", "mask": None, "mask_is": "subject"}],
     }
@@ -98,6 +98,32 @@ def test_a_file_of_subjects_is_the_same_as_options(generate, tmp_path) -> None:
     a, b = (only(generate(*options)) for options in (("--subject", f"{MUG}:weight=0.5"),
                                                      ("--subjects", "subjects.json")))
     assert (a[0] == b[0]).all() and a[1] == b[1]
+
+
+BOTH = ("--subject", "mug#3:mug:0,0.2,0.7,0.9", "--subject", "rocket#9:rocket:0.3,0.2,1,0.9")
+
+
+def test_overlapping_subjects_share_nothing_if_asked_to_and_a_file_may_say_so(generate, tmp_path) -> None:
+    mixed, told = only(generate(*BOTH))
+    front, told_front = only(generate(*BOTH, "--overlap", "front"))
+    assert (told["overlap"], told_front["overlap"]) == ("mix", "front")
+    assert abs(front - mixed).max() > 1
+    subjects = [{"picture": entry["picture"], "phrase": entry["phrase"], "box": entry["box"]} for entry in
+                told["subjects"]]
+    file = tmp_path / "subjects.json"
+    file.write_text(json.dumps({"overlap": "front", "subjects": subjects}), "utf-8")
+    for options, expected in (((), front), (("--overlap", "mix"), mixed)):
+        picture, _ = only(generate("--subjects", file.name, *options))
+        assert (picture == expected).all(), options
+
+
+def test_what_is_painted_of_a_box_acts_and_is_told_in_the_png(generate, tmp_path) -> None:
+    plain, _ = only(generate("--subject", "mug#3:mug:0,0.2,0.7,0.9"))
+    box = {"x0": 0.0, "y0": 0.2, "x1": 0.7, "y1": 0.9, "z": 1, "mask": {"size": [1, 2], "counts": "11"}}
+    (tmp_path / "subjects.json").write_text(json.dumps([{"picture": "mug#3", "phrase": "mug", "box": box}]), "utf-8")
+    painted, told = only(generate("--subjects", "subjects.json"))
+    assert abs(painted - plain).max() > 1
+    assert told["subjects"][0]["box"] == {**box, "label": "", "color": ""}
 
 
 def test_the_alpha_of_a_png_and_a_mask_and_a_fit_change_what_the_subject_looks_like(generate, tmp_path) -> None:
@@ -162,6 +188,10 @@ def test_subjects_and_pictures_are_read_before_models_are_loaded(refused) -> Non
     assert "none.png can't be read (there is no such file)" in said
     assert refused("--demo", "--subject", "mug#x:mug:0,0,1,1").endswith("needs a number after #: write mug#7.")
     assert refused("--demo", "--subject", "dog#7:dog:0,0,1,1").startswith("No kind 'dog' in the demo world")
+    said = refused("--demo", *BOTH, "--subject", "cat#1:cat:0,0,1,1", "--overlap", "front")
+    assert said.startswith("Box 1 lies wholly behind box 3 and would act nowhere with overlap front: bring it")
+    said = refused("--demo", *BOTH, "--subject", "cat#1:cat:0,0,1,1", "--overlap", "apart", "--width", "96")
+    assert said.startswith("Box 1 and box 2 can't be moved apart, they measure 67x112 and 67x112 pixels in a frame of")
     said = refused("--demo", "--subject", f"{MUG}:mask=mask.png")
     assert said == "The drawn subject 'mug#3' has a mask but stands on plain white: leave mask out."
 

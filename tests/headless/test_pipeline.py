@@ -15,6 +15,8 @@ import torch
 import msd_core
 from msd_core.auto_layout import AutoLayoutSettings
 from msd_core.boxes import Box
+from msd_core.layout import Region
+from msd_core.overlap import with_overlap
 
 from .conftest import BOXES, DRAWN, PROMPT
 
@@ -248,6 +250,20 @@ def test_a_box_is_a_box_or_four_numbers(pipeline) -> None:
     subject = demo_subject("cat", 1)
     a, b = (pipeline.encode([subject], [box]).subjects[0] for box in (BOXES[0], Box(*BOXES[0])))
     assert torch.equal(a.tokens, b.tokens) and a.region == b.region
+
+
+def test_boxes_that_overlap_act_as_asked(pipeline) -> None:
+    subjects = [demo_subject("cat", 1), demo_subject("mug", 3)]
+    boxes = [(0.1, 0.2, 0.5, 0.6), {"x0": 0.4, "y0": 0.2, "x1": 0.8, "y1": 0.6, "z": -1}]
+    placed = [Region(Box(*boxes[0])), Region(Box(0.4, 0.2, 0.8, 0.6, z=-1))]
+    assert pipeline.encode(subjects, boxes).regions == tuple(placed)
+    for overlap in ("front", "nearest", "apart"):
+        found = pipeline.encode(subjects, boxes, overlap=overlap, frame=(512, 256))
+        assert found.regions == with_overlap(placed, overlap, 512, 256)
+    apart = pipeline.encode(subjects, boxes, overlap="apart")
+    moved = pipeline.encode(subjects, [(0.05, 0.2, 0.45, 0.6), (0.45, 0.2, 0.85, 0.6)])
+    for one, other in zip(apart.subjects, moved.subjects, strict=True):
+        assert torch.equal(one.tokens, other.tokens), "the resampler reads the box that was moved"
 
 
 def test_a_pipeline_of_another_kind_is_refused(pipeline) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from msd_core.headless.subjects import SubjectText, parse_subject, read_subjects
+from msd_core.headless.subjects import SubjectText, parse_subject, read_overlap, read_subjects
 
 
 def test_a_subject_option_holds_picture_phrase_and_box() -> None:
@@ -91,6 +91,17 @@ def test_a_file_that_cannot_be_read_says_where_and_why(content: str, said: str, 
     with pytest.raises(ValueError, match=said) as error:
         read_subjects(file)
     assert str(error.value).count("\n") == 0
+
+
+def test_a_file_may_say_what_happens_where_boxes_overlap(tmp_path) -> None:
+    file = tmp_path / "subjects.json"
+    apart = {"subjects": FILE, "overlap": "apart"}
+    for content, overlap in ((FILE, None), ({"subjects": FILE}, None), (apart, "apart")):
+        file.write_text(json.dumps(content), "utf-8")
+        assert read_overlap(file) == overlap
+    file.write_text(json.dumps({"subjects": FILE, "overlap": "above"}), "utf-8")
+    with pytest.raises(ValueError, match="overlap in subjects.json is 'above' but must be one of mix, front, nearest"):
+        read_overlap(file)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path) -> None:

@@ -181,3 +181,74 @@ def test_what_is_painted_wrongly_is_refused_before_the_run(host):
     ):
         told = validate(boxes=painted(mask))
         assert told.startswith(words) and "\n" not in told
+
+
+OVERLAPPING = json.dumps({"boxes": [[0.0, 0.0, 0.75, 1.0], [0.25, 0.0, 1.0, 1.0]]})
+
+
+def test_mix_is_what_the_node_always_did(host):
+    plain, mixed = run(host, boxes=OVERLAPPING), run(host, boxes=OVERLAPPING, overlap="mix")
+    assert plain["layout"] == mixed["layout"]
+    assert all(region.company is None for region in mixed["layout"].regions)
+    assert mixed["masks"].sum(dim=0).max() == 2
+    for name in ("masks", "preview"):
+        assert torch.equal(plain[name], mixed[name])
+
+
+@pytest.mark.parametrize("overlap, columns", [("front", (80, 240)), ("nearest", (160, 160)), ("apart", (160, 160))])
+def test_overlapping_boxes_share_nothing_and_the_picture_shows_it(host, overlap, columns):
+    boxes = OVERLAPPING if overlap != "apart" else '[[0,0,0.5,1],[0.25,0,0.75,1]]'
+    out = run(host, boxes=boxes, overlap=overlap)
+    assert out["masks"].sum(dim=0).max() == 1
+    assert tuple(int(mask[0].sum()) for mask in out["masks"]) == columns
+    border = columns[0] * 1024 // 320
+    tints = out["preview"][0, 400, [border - 30, border + 30]]
+    assert (tints[0] - tints[1]).abs().max() > 0.05
+    moved = [box.edges for box in out["layout"].boxes]
+    if overlap == "apart":
+        assert moved == [(0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0)]
+        assert [entry["x"] for entry in out["bounding_boxes"][0]] == [0, 160]
+    else:
+        assert moved == [(0.0, 0.0, 0.75, 1.0), (0.25, 0.0, 1.0, 1.0)]
+
+
+def test_the_canvas_is_told_where_each_region_acts(host):
+    assert report_of(host, boxes=OVERLAPPING)["overlap"] == "mix"
+    assert report_of(host, boxes=OVERLAPPING)["regions"] == []
+    report = report_of(host, boxes=OVERLAPPING, overlap="nearest")
+    assert report["overlap"] == "nearest"
+    assert report["boxes"][0]["x1"] == 0.75
+    # COCO's runs: 128 columns of 128 pixels inside and as many outside, and the other way round.
+    assert report["regions"] == [
+        {"size": [128, 256], "counts": "0PP`0PP`0"}, {"size": [128, 256], "counts": "PP`0PP`0"},
+    ]
+    moved = report_of(host, boxes="[[0,0,0.5,1],[0.25,0,0.75,1]]", overlap="apart")
+    assert [box["x0"] for box in moved["boxes"]] == [0.0, 0.5]
+
+
+def test_linked_masks_and_boxes_share_nothing_either_and_the_drawn_ones_say_who_is_in_front(host):
+    masks = torch.zeros(2, 40, 80)
+    masks[0, :, :60] = masks[1, :, 20:] = 1
+    out = run(host, masks=masks, overlap="front")
+    assert [int(mask[0].sum()) for mask in out["masks"]] == [80, 240]
+    first = json.dumps({"boxes": [{"x0": 0, "y0": 0, "x1": 1, "y1": 1, "z": 1}]})
+    assert [int(mask[0].sum()) for mask in run(host, boxes=first, masks=masks, overlap="front")["masks"]] == [240, 80]
+    frame = [{"x": 0, "y": 0, "width": 240, "height": 160}, {"x": 80, "y": 0, "width": 240, "height": 160}]
+    assert run(host, bounding_boxes=frame, overlap="nearest")["masks"].sum(dim=0).max() == 1
+    with pytest.raises(ValueError, match="overlap is apart, which moves boxes, but 2 regions come from linked masks"):
+        run(host, masks=masks, overlap="apart")
+
+
+@pytest.mark.parametrize("boxes, overlap, words", [
+    ("[[0.3,0.3,0.4,0.4],[0,0,1,1]]", "front", "Box 1 lies wholly behind box 2 and would act nowhere with"),
+    ("[[0,0,1,1],[0.3,0.3,0.4,0.4]]", "apart", "they measure 320x160 and 32x16 pixels in a frame of 320x160: make"),
+])
+def test_boxes_that_can_not_be_kept_from_one_another_are_refused(host, boxes, overlap, words):
+    with pytest.raises(ValueError, match=words):
+        run(host, boxes=boxes, overlap=overlap)
+    run(host, boxes=boxes)
+
+
+def test_an_empty_layout_has_any_overlap(host):
+    for overlap in ("mix", "front", "nearest", "apart"):
+        assert run(host, boxes="", overlap=overlap)["layout"].regions == ()

@@ -440,5 +440,5 @@ def test_bad_input_is_refused_with_its_values(server, type, name, value, said):
 def test_a_layout_without_the_boxes_input_means_no_boxes(server):
     workflow = api("two_subjects")
     del first(workflow, "MSDiffusionLayout")["boxes"]
-    with pytest.raises(ServerError, match="2 subjects but 0 boxes"):
+    with pytest.raises(ServerError, match="takes box 1 but there are 0 boxes"):
         server.run(workflow)

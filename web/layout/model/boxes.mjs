@@ -9,6 +9,8 @@ import {
   shiftInside,
   widthOf,
 } from "./geometry.mjs";
+import { movedApart } from "./apart.mjs";
+import { FormatError } from "./format_error.mjs";
 import { covers } from "./masks.mjs";
 
 /**
@@ -146,6 +148,20 @@ function restacked(state, arrange) {
   let z = 0;
   const heights = new Map(order.map((k, n) => [k, n && k < order[n - 1] ? ++z : z]));
   return change(state, order, (box, k) => boxOf(box, { ...box, z: heights.get(k) }));
+}
+
+/** Moves boxes as little as it takes until none overlap, locked ones excepted, as the server does with `overlap` apart.
+ * @param {State} state @param {{width: number, height: number}} size @returns {State} */
+export function moveApart(state, size) {
+  const { boxes, colliding } = movedApart(state.boxes, size);
+  if (!boxes) {
+    const [one, other] = colliding.map((k) => {
+      const [w, h] = [widthOf(state.boxes[k]) * size.width, heightOf(state.boxes[k]) * size.height];
+      return `${Math.round(w)}×${Math.round(h)}`;
+    });
+    throw new FormatError("no_room", { first: colliding[0] + 1, second: colliding[1] + 1, one, other });
+  }
+  return boxes.every((box, k) => box === state.boxes[k]) ? state : { ...state, boxes: boxes.map(settled) };
 }
 
 /** Shifts the selected, unlocked boxes together by whole output pixels, inside the picture.
