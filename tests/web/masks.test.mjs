@@ -160,12 +160,15 @@ test("outlines of fine rasters are exact too where their pixels are to be seen",
   assert.ok(Math.abs(areaOf(outlinesOf(raster, true)) * 64 * 64 - count(raster)) < 1e-2);
 });
 
-test("outlines of fine rasters cut corners but keep the area", () => {
+test("outlines of fine rasters are smooth, less than a pixel off, and straight runs are kept by their ends", () => {
   const raster = masks.plain(128, 128);
   drag(raster, { x: 64, y: 64 }, { x: 64, y: 64 }, { x: 50, y: 50 }, 1);
   const [loop] = outlinesOf(raster);
   assert.ok(Math.abs(areaOf([loop]) - Math.PI * (50 / 128) ** 2) < 0.004);
-  assert.ok(loop.length / 2 < 400 * 0.9, "straight runs are kept by their ends");
+  for (let k = 0; k < loop.length; k += 2) assert.ok(Math.abs(Math.hypot(loop[k] - 0.5, loop[k + 1] - 0.5) * 128 - 50) < 1);
+  const [square] = outlinesOf(masks.plain(64, 64, 1));
+  assert.ok(square.length / 2 <= 24);
+  assert.ok(Math.abs(areaOf([square]) - 1) < 0.005);
 });
 
 test("a line cut in two halves keeps the area of both", () => {

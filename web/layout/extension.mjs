@@ -69,6 +69,8 @@ export const EXTENSION = {
     command("Snap", "snapping on or off", "snap"),
     command("Grid", "grid on or off", "grid"),
     command("MakeMine", "make linked boxes mine", "make_mine"),
+    command("Paint", "paint a region", "paint"),
+    command("MoveApart", "move overlapping boxes apart", "apart"),
     command("AddPhotos", "add photos", "photo"),
     command("AddChain", "add MS-Diffusion chain", "chain"),
   ],

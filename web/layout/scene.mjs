@@ -2,6 +2,7 @@ import { fileUrl } from "./host/frontend.mjs";
 import { resultsOf } from "./host/results.mjs";
 import { t } from "./host/texts.mjs";
 import { movable } from "./model/boxes.mjs";
+import { movesOf } from "./input/overlaps.mjs";
 import { relations } from "./model/overlap.mjs";
 import { isSilent, isSpare } from "./model/subjects.mjs";
 import { backgroundOf } from "./view/background.mjs";
@@ -19,7 +20,10 @@ export function sceneOf(ui) {
   const { boxes, selected } = editor.shown;
   const { size, subjects } = editor;
   const colours = boxes.map((box, k) => colourOf(box, k, options.palette));
-  const masks = ui.isLinked("masks") ? (report?.masks ?? []) : [];
+  // Linked masks have no boxes that the page could compare; a run says where they act.
+  const told = ui.isLinked("masks") ? report : null;
+  const acting = told?.overlap === ui.overlap ? (told.regions ?? []) : [];
+  const masks = acting.length ? [] : (told?.masks ?? []);
   const heat = options.heat ? (around?.heat ?? []) : [];
   const background = backgroundOf(options.background, around?.background ?? null, resultsOf(ui.node), size);
   // Photos that fill their boxes would hide what a run has made of them.
@@ -30,9 +34,10 @@ export function sceneOf(ui) {
     selected,
     hover: editor.hover,
     movable: movable(editor.shown),
-    ...relations(boxes, ui.overlap),
+    ...relations(boxes, told ? "apart" : ui.overlap),
+    acting: boxes.map((_, k) => acting[k] ?? null),
     nearest: ui.overlap === "nearest",
-    standing: null,
+    standing: ui.overlap === "apart" && !told ? (movesOf(ui)?.boxes ?? null) : null,
     painting: ui.tools.shown,
     colours,
     options,

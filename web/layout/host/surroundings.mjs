@@ -10,7 +10,7 @@ import { heatMapsOf } from "./made_with.mjs";
  *   width: number, height: number,
  *   background?: FileRecord | null,
  *   boxes?: {x0: number, y0: number, x1: number, y1: number, label?: string, color?: string}[],
- *   masks?: (FileRecord | null)[],
+ *   masks?: (FileRecord | null)[], overlap?: string, regions?: import("../model/rle.mjs").Mask[],
  * }} LayoutReport `background`: the linked picture; `boxes`: those in effect, also when they came over a link;
  *   `masks`: one grey picture per region where masks are linked
  * @typedef {{

@@ -14,11 +14,13 @@ import {
   selectAll,
   sendToBack,
 } from "../model/boxes.mjs";
+import { accidents } from "../model/overlap.mjs";
 import { fitted, turned, whole } from "../model/painting.mjs";
 import { PRESETS, SIZES, sizeName, spread } from "../model/presets.mjs";
 import { hasSubject } from "../view/captions.mjs";
 import { addChain } from "./chain.mjs";
 import { choosePhotos } from "./photos.mjs";
+import { separate } from "./overlaps.mjs";
 import { takeOver, useShape } from "./regions.mjs";
 import { setOption } from "../host/settings.mjs";
 import { giveSize } from "../host/surroundings.mjs";
@@ -95,6 +97,7 @@ const LIST = [
   { name: "distribute_x", when: chosen(3), run: changing((state) => distribute(state, "x")) },
   { name: "distribute_y", when: chosen(3), run: changing((state) => distribute(state, "y")) },
   { name: "match_size", when: chosen(2), run: changing(matchSize) },
+  { name: "apart", when: (ui) => editable(ui) && accidents(ui.editor.state.boxes).length > 0, run: separate },
   { name: "to_front", key: "Ctrl+]", when: selectedAny, run: changing(bringToFront) },
   { name: "to_back", key: "Ctrl+[", when: selectedAny, run: changing(sendToBack) },
   { name: "paint", key: "P", when: editable, run: (ui) => ui.tools.toggle() },
@@ -196,6 +199,8 @@ export const MENUS = {
     "later",
     "to_front",
     "to_back",
+    null,
+    "apart",
   ],
   more: [
     "photo",
@@ -241,6 +246,7 @@ export const MENUS = {
     "later",
     "to_front",
     "to_back",
+    "apart",
     null,
     "transfer",
     "full",

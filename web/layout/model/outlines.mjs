@@ -8,12 +8,17 @@
 const STEP_X = [1, 0, -1, 0];
 const STEP_Y = [0, 1, 0, -1];
 
-/** Pixels of a raster from which on its corners are cut; those of a coarser one are meant. */
+/** Pixels of a raster's longer side from which on its outline is smoothed; those of a coarser one are meant. */
 const SMOOTH_FROM = 48;
 
+/** What a point of a smooth outline takes of itself and its neighbours, of how many points on, and what is straight. */
+const WEIGHTS = [1 / 9, 2 / 9, 3 / 9, 2 / 9, 1 / 9];
+const SMALL = 12;
+const STRAIGHT = 1e-6;
+
 /**
- * The lines between inside and outside; in a fine raster through the middles of the pixels' sides, so that slopes have
- * no stairs, unless the pixels themselves are to be seen.
+ * The lines between inside and outside; in a fine raster smoothed by less than a pixel, unless the pixels themselves
+ * are to be seen.
  * @param {Raster} raster @param {boolean} [exact] @returns {Loop[]}
  */
 export function outlinesOf({ bits, h, w }, exact = Math.max(h, w) < SMOOTH_FROM) {
@@ -21,7 +26,10 @@ export function outlinesOf({ bits, h, w }, exact = Math.max(h, w) < SMOOTH_FROM)
   /** @type {Loop[]} */
   const loops = [];
   for (let start = 0; start < ways.length; start++) {
-    while (ways[start]) loops.push(follow(ways, start, h, w, exact ? 0 : 0.5));
+    while (ways[start]) {
+      const points = follow(ways, start, w, exact);
+      loops.push(Float32Array.from(exact ? points : smoothed(points), (at, k) => at / (k % 2 ? h : w)));
+    }
   }
   return loops;
 }
@@ -44,21 +52,19 @@ function sidesOf(bits, h, w) {
   return ways;
 }
 
-/** Takes one closed way out of `ways`. @param {Uint8Array} ways @param {number} start @param {number} h
- * @param {number} w @param {number} middle how far along a side its point lies */
-function follow(ways, start, h, w, middle) {
+/** Takes one closed way out of `ways`: its corners, or the middles of its sides, in pixels.
+ * @param {Uint8Array} ways @param {number} start @param {number} w @param {boolean} exact */
+function follow(ways, start, w, exact) {
+  const middle = exact ? 0 : 0.5;
   const first = 31 - Math.clz32(ways[start] & -ways[start]);
   /** @type {number[]} */
   const points = [];
-  let [corner, heading, before, straight] = [start, first, -1, false];
+  let [corner, heading, before] = [start, first, -1];
   while (heading >= 0) {
     ways[corner] &= ~(1 << heading);
-    // Of a straight run only both ends are needed.
-    if (middle && straight && before === heading) points.length -= 2;
-    straight = before === heading;
-    if (middle || !straight) {
-      const [x, y] = [corner % (w + 1), Math.floor(corner / (w + 1))];
-      points.push((x + STEP_X[heading] * middle) / w, (y + STEP_Y[heading] * middle) / h);
+    // Of a straight run of corners only the first is needed.
+    if (!exact || before !== heading) {
+      points.push((corner % (w + 1)) + STEP_X[heading] * middle, Math.floor(corner / (w + 1)) + STEP_Y[heading] * middle);
     }
     before = heading;
     corner += STEP_X[heading] + STEP_Y[heading] * (w + 1);
@@ -66,7 +72,28 @@ function follow(ways, start, h, w, middle) {
     // To the right first: pixels that touch at a corner only are not joined.
     heading = [1, 0, 3].map((turn) => (before + turn) % 4).find((way) => ways[corner] & (1 << way)) ?? -1;
   }
-  return Float32Array.from(points);
+  return points;
+}
+
+/** Each point as the mean of those around it, so that the stairs of slopes go; then without those on straight runs.
+ * @param {number[]} points x and y by turns @returns {number[]} */
+function smoothed(points) {
+  const count = points.length;
+  if (count < 2 * SMALL) return points;
+  const means = points.map((_, k) => {
+    let sum = 0;
+    for (let n = 0; n < WEIGHTS.length; n++) sum += WEIGHTS[n] * points[(k + 2 * (n - 2) + count) % count];
+    return sum;
+  });
+  /** @type {number[]} */
+  const kept = [];
+  for (let k = 0; k < count; k += 2) {
+    const [x, y] = [means[k], means[k + 1]];
+    const [px, py] = [means[(k - 2 + count) % count], means[(k - 1 + count) % count]];
+    const [nx, ny] = [means[(k + 2) % count], means[(k + 3) % count]];
+    if (Math.abs((x - px) * (ny - y) - (y - py) * (nx - x)) > STRAIGHT) kept.push(x, y);
+  }
+  return kept;
 }
 
 /**

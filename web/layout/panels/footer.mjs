@@ -1,11 +1,11 @@
 import { perform } from "../input/actions.mjs";
+import { overlapWords } from "../input/overlaps.mjs";
 import { element, icon } from "./elements.mjs";
 import { inPixels } from "../model/format.mjs";
 import { boundsOf, heightOf, round4, widthOf } from "../model/geometry.mjs";
 import { t } from "../host/texts.mjs";
 import { addBoxesUpTo } from "./list.mjs";
 import { makeWeight } from "./weight.mjs";
-import { accidents } from "../model/overlap.mjs";
 import { setField } from "../model/boxes.mjs";
 import { boxesNeeded, counts, isSilent } from "../model/subjects.mjs";
 
@@ -49,7 +49,7 @@ export function makeFooter(ui) {
   });
   const overlap = element(
     "button",
-    { type: "button", class: "msd-button msd-overlap" },
+    { type: "button", class: "msd-button msd-overlap", onclick: () => perform(ui, "apart") },
     icon("overlap"),
   );
   const footer = element("div", { class: "msd-footer" }, numbers, overlap, words, remedy);
@@ -69,6 +69,7 @@ export function makeFooter(ui) {
     overlap.hidden = !shared;
     overlap.title = [shared?.text, shared?.remedy].filter(Boolean).join(": ");
     overlap.setAttribute("aria-label", overlap.title);
+    overlap.disabled = !shared?.remedy;
     const status = statusOf(ui);
     words.textContent = status.text;
     words.classList.toggle("msd-warning", status.warning);
@@ -129,15 +130,12 @@ function numberInput(ui, field) {
   return input;
 }
 
-/** What to say of boxes that overlap. @param {LayoutCanvas} ui @returns {Status | null} */
+/** @param {LayoutCanvas} ui @returns {Status | null} */
 function overlapStatus(ui) {
-  const { editor, overlap } = ui;
-  const pairs = overlap === "mix" ? accidents(editor.shown.boxes) : [];
-  if (!pairs.length) return null;
-  const [a, b] = pairs[0];
-  const one = t("footer.overlap", { a: a + 1, b: b + 1 });
-  const text = pairs.length > 1 ? t("footer.overlaps", { pairs: pairs.length }) : one;
-  return { text, warning: true };
+  const words = overlapWords(ui);
+  if (!words) return null;
+  const remedy = words.curable ? { remedy: t("action.apart"), run: () => perform(ui, "apart") } : {};
+  return { text: words.text, warning: true, ...remedy };
 }
 
 /** @param {LayoutCanvas} ui @returns {Status} */
@@ -153,6 +151,7 @@ function statusOf(ui) {
       ...(boxes ? { remedy: t("action.make_mine"), run: () => perform(ui, "make_mine") } : {}),
     };
   }
+  if (ui.tools.on && !editor.state.selected.length) return { text: t("paint.new"), warning: false };
   const overlap = overlapStatus(ui);
   if (editor.subjects === null)
     return overlap ?? { text: t(boxes ? "footer.boxes" : "footer.none", { boxes }), warning: false };

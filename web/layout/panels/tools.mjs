@@ -28,6 +28,7 @@ export function makeToolBar(ui) {
     button(t(`paint.${tool}`), key, tool, {
       role: "radio",
       "data-tool": tool,
+      title: `${t(`paint.${tool}`)} (${key}): ${t(`paint.how_${tool}`)}`,
       onclick: () => {
         tools.set({ tool });
         ui.focus();

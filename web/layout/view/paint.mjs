@@ -18,13 +18,14 @@ import { paintBadge, paintGuides, paintHandles, paintMarquee } from "./paint_mar
  *   fits: import("../model/subjects.mjs").Fit[], masks: (Picture | null)[], heat: (Picture | null)[],
  *   unassigned: (k: number) => boolean, silent: (k: number) => boolean,
  *   order: readonly number[], shared: readonly [number, number][], cutters: readonly (readonly number[])[],
- *   nearest: boolean, standing: readonly import("../model/geometry.mjs").Rect[] | null,
+ *   acting: readonly (import("../model/rle.mjs").Mask | null)[], nearest: boolean, standing: readonly import("../model/geometry.mjs").Rect[] | null,
  *   painting: import("./paint_mask.mjs").Painting | null,
  *   guides: import("../model/snapping.mjs").Guide[], marquee: import("../model/geometry.mjs").Rect | null,
  *   active: import("../model/geometry.mjs").Rect | null, background: Picture | null,
  *   options: import("../host/settings.mjs").Options, theme: Theme, readOnly: boolean, hints: string[],
  * }} Scene `order`: from back to front; `shared`: pairs whose shared part both act in; `cutters`: for each box those that
- *   take what they share with it, all of it or with `nearest` what is nearer to them; `standing`: where boxes will be moved
+ *   take what they share with it, all of it or with `nearest` what is nearer to them; `standing`: where boxes will be moved;
+ *   `acting`: regions over the whole picture as a run has told them
  */
 
 /** @param {CanvasRenderingContext2D} ctx @param {Scene} scene */

@@ -33,6 +33,11 @@ export function paintBody(ctx, scene, k, selected) {
   const box = scene.boxes[k];
   const { rgb, spare, silent, lit } = looks(scene, k, selected);
   const linked = scene.masks[k];
+  const acting = scene.acting[k];
+  if (acting) {
+    ctx.fillStyle = css(rgb, 0.45);
+    return ctx.fill(regionPath(acting, frame), "evenodd");
+  }
   if (linked) {
     ctx.globalAlpha = 0.45;
     linked.paint(ctx, frame);
