@@ -161,12 +161,13 @@ export class LayoutCanvas {
     this.root.dataset.theme = surface && lightness(surface) > 0.5 ? "light" : "dark";
     this.wide = this.root.clientWidth >= WIDE;
     this.root.classList.toggle("msd-wide", this.wide);
+    // What follows writes to the page; whoever read sizes after it would make the browser lay it out at once.
+    this.stage.repaint();
     this.toolbar.update();
     this.toolBar.update();
     this.list.update();
     this.footer.update();
     this.notice.update();
-    this.stage.repaint();
     this.zoom.update();
   }
 

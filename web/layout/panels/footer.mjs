@@ -1,6 +1,6 @@
 import { perform } from "../input/actions.mjs";
 import { overlapWords } from "../input/overlaps.mjs";
-import { element, icon } from "./elements.mjs";
+import { element, icon, setText } from "./elements.mjs";
 import { inPixels } from "../model/format.mjs";
 import { boundsOf, heightOf, round4, widthOf } from "../model/geometry.mjs";
 import { t } from "../host/texts.mjs";
@@ -58,10 +58,11 @@ export function makeFooter(ui) {
     const { state, selected } = chosen(ui);
     numbers.hidden = !selected;
     words.hidden = Boolean(selected);
-    unit.textContent = ui.session.pixels ? "px" : "0–1";
+    setText(unit, ui.session.pixels ? "px" : "0–1");
     for (const { field, input } of fields) {
       input.disabled = state.selected.length !== 1;
-      if (selected && document.activeElement !== input) input.value = String(shownValue(ui, selected, field));
+      const value = selected && document.activeElement !== input ? String(shownValue(ui, selected, field)) : input.value;
+      if (input.value !== value) input.value = value;
     }
     weight.update();
     // While numbers take the words' place, a sign says it.
@@ -71,10 +72,10 @@ export function makeFooter(ui) {
     overlap.setAttribute("aria-label", overlap.title);
     overlap.disabled = !shared?.remedy;
     const status = statusOf(ui);
-    words.textContent = status.text;
+    setText(words, status.text);
     words.classList.toggle("msd-warning", status.warning);
     remedy.hidden = Boolean(selected) || !status.remedy;
-    remedy.textContent = status.remedy ?? "";
+    setText(remedy, status.remedy ?? "");
     run = status.run ?? (() => {});
   };
   return { element: footer, update };

@@ -2,7 +2,7 @@ import { widgetBehind, writeValue } from "../host/build.mjs";
 import { subjectsBehind } from "../host/graph.mjs";
 import { t } from "../host/texts.mjs";
 import { weightOf } from "../view/captions.mjs";
-import { element } from "./elements.mjs";
+import { element, setText } from "./elements.mjs";
 
 /**
  * A slider for the weight of the subject behind the selected box. While it is dragged only the tag shows it; the
@@ -54,7 +54,7 @@ export function makeWeight(ui) {
     const weight = weightOf(ui.editor, ui.session, now.k);
     slider.value = String(weight);
     slider.style.setProperty("--share", String(Math.min(weight / MOST, 1)));
-    words.textContent = `×${weight.toFixed(2)}`;
+    setText(words, `×${weight.toFixed(2)}`);
     // Who holds the value is asked once per subject, not with every move of the slider.
     const signature = `${now.k} ${JSON.stringify(now.subject)}`;
     if (signature === asked) return;

@@ -1,7 +1,7 @@
 import { perform } from "../input/actions.mjs";
-import { element, icon } from "./elements.mjs";
+import { element, icon, setText } from "./elements.mjs";
 import { t } from "../host/texts.mjs";
-import { isWhole, scaleOf } from "../view/viewport.mjs";
+import { isWhole } from "../view/viewport.mjs";
 
 /**
  * The zoom in the corner of the stage, while it shows less than the whole picture.
@@ -31,9 +31,10 @@ export function makeZoom(ui) {
     button("zoom_in", icon("add")),
   );
   const update = () => {
-    const { stage } = ui;
-    box.hidden = isWhole(stage.shownView) || ui.editor.busy;
-    percent.textContent = `${Math.round(100 * scaleOf(stage.shownView, stage.extent, stage.size))} %`;
+    const { frame, painted, size } = ui.stage;
+    const hidden = isWhole(painted) || ui.editor.busy;
+    if (box.hidden !== hidden) box.hidden = hidden;
+    if (!hidden) setText(percent, `${Math.round((100 * frame.w) / size.width)} %`);
   };
   return { element: box, update };
 }

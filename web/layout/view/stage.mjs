@@ -28,6 +28,8 @@ export class Stage {
     this.scene = scene;
     this.view = view;
     this.size = { width: 1, height: 1 };
+    /** What the stage showed when it was painted last. */
+    this.painted = WHOLE;
     /** Whether a drag moves the view, because the space bar is held. */
     this.grabbing = false;
     this.canvas = document.createElement("canvas");
@@ -40,7 +42,8 @@ export class Stage {
     this.aspect = 1;
     this.pending = 0;
     this.frame = { x: 0, y: 0, w: 1, h: 1 };
-    this.observer = new ResizeObserver(() => this.invalidate());
+    // Within the frame that has the new size.
+    this.observer = new ResizeObserver(() => this.repaint());
     this.observer.observe(holder);
     this.stopTheme = onTheme(() => {
       this.theme = null;
@@ -108,7 +111,8 @@ export class Stage {
     this.theme ??= readTheme(this.holder);
     const scene = this.scene(this);
     this.size = scene.size;
-    this.frame = frameOf(this.shownView, { w, h }, scene.size);
+    this.painted = this.shownView;
+    this.frame = frameOf(this.painted, { w, h }, scene.size);
     this.context.setTransform(pixelsX / w, 0, 0, pixelsY / h, 0, 0);
     const visible = visiblePart(this.frame, { w, h });
     paint(this.context, { ...scene, stage: { w, h }, frame: this.frame, visible, theme: this.theme });
