@@ -172,7 +172,10 @@ export function onQueued(callback) {
   queued.add(callback);
 }
 
-/** The node that a run means by an id, "5:2" for node 2 in the subgraph of node 5. @param {any} graph @param {unknown} id */
+/**
+ * The node that a run means by an id, "5:2" for node 2 in the subgraph of node 5. @param {any} graph
+ * @param {unknown} id
+ */
 export function nodeOfRun(graph, id) {
   const path = String(id ?? "").split(":");
   const last = path.pop();

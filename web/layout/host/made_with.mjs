@@ -12,8 +12,8 @@ const MAPS = "MSDiffusionAttributionMaps";
 const SAMPLED = new Set(["LATENT", "MODEL"]);
 
 /**
- * Whether a node shows a picture that was sampled with a layout: one way up from it leads through a model or a latent to
- * the layout, by way of its encoder if it feeds one. Pictures of the layout itself or of maps are none.
+ * Whether a node shows a picture that was sampled with a layout: one way up from it leads through a model or a latent
+ * to the layout, by way of its encoder if it feeds one. Pictures of the layout itself or of maps are none.
  * @param {Reader} reader @param {Node} node @param {Node} layout
  */
 export function isMadeWith(reader, node, layout) {

@@ -84,7 +84,10 @@ function show(id, run, change) {
   }
 }
 
-/** Layouts that a node's picture was made with. @param {unknown} id @param {string | undefined} run @returns {Follower[]} */
+/**
+ * Layouts that a node's picture was made with. @param {unknown} id @param {string | undefined} run
+ * @returns {Follower[]}
+ */
 function concerned(id, run) {
   const elsewhere = run !== undefined && runs.has(run) && runs.get(run) !== workflowNow();
   const shown = elsewhere ? null : nodeOfRun(rootGraph(), id);

@@ -16,7 +16,10 @@ const WHEEL = 0.0016;
 const PINCH = 0.01;
 const LINE = 24;
 
-/** Canvases by their roots, with what each does of a drag. @type {Map<Element, {ui: LayoutCanvas, drag: (event: PointerEvent) => void}>} */
+/**
+ * Canvases by their roots, with what each does of a drag.
+ * @type {Map<Element, {ui: LayoutCanvas, drag: (event: PointerEvent) => void}>}
+ */
 const canvases = new Map();
 
 let listening = false;
@@ -152,7 +155,10 @@ function panFrom(ui, from) {
   };
 }
 
-/** The picture stays between two fingers. @param {LayoutCanvas} ui @param {Place[]} from @returns {(to: Place[]) => void} */
+/**
+ * The picture stays between two fingers. @param {LayoutCanvas} ui @param {Place[]} from
+ * @returns {(to: Place[]) => void}
+ */
 function pinchFrom(ui, from) {
   let last = between(ui, from);
   return (to) => {

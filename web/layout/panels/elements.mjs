@@ -60,7 +60,10 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Writes a text where it is another: each writing makes the browser lay out the page anew. @param {Element} owner @param {string} text */
+/**
+ * Writes a text where it is another: each writing makes the browser lay out the page anew. @param {Element} owner
+ * @param {string} text
+ */
 export function setText(owner, text) {
   if (owner.textContent !== text) owner.textContent = text;
 }

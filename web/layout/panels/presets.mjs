@@ -67,7 +67,10 @@ function thumbnail(aspect) {
   return frame;
 }
 
-/** @param {LayoutCanvas} ui @param {string} action @param {string} text @param {string} title @param {HTMLElement} picture */
+/**
+ * @param {LayoutCanvas} ui @param {string} action @param {string} text @param {string} title
+ * @param {HTMLElement} picture
+ */
 const card = (ui, action, text, title, picture) =>
   element(
     "button",

@@ -49,7 +49,10 @@ function outline(ctx, x, y, colour) {
   ctx.setLineDash([]);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y @param {string} colour @param {string} ink */
+/**
+ * @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y @param {string} colour
+ * @param {string} ink
+ */
 function dropped(ctx, x, y, colour, ink) {
   outline(ctx, x, y, colour);
   ctx.save();
@@ -75,7 +78,10 @@ function dropped(ctx, x, y, colour, ink) {
   ctx.restore();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y @param {string} colour @param {string} ink */
+/**
+ * @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y @param {string} colour
+ * @param {string} ink
+ */
 function drawn(ctx, x, y, colour, ink) {
   outline(ctx, x, y, colour);
   const [left, top] = [x - BOX.w / 2, y - BOX.h / 2];

@@ -22,7 +22,10 @@ export const WHOLE = Object.freeze({ zoom: 1, x: 0.5, y: 0.5 });
 /** @param {Extent} stage @param {Size} size */
 const fitted = (stage, size) => letterbox(stage.w, stage.h, size.width, size.height, MARGIN);
 
-/** Where the picture lies on the stage. @param {Viewport} view @param {Extent} stage @param {Size} size @returns {Frame} */
+/**
+ * Where the picture lies on the stage. @param {Viewport} view @param {Extent} stage @param {Size} size
+ * @returns {Frame}
+ */
 export function frameOf(view, stage, size) {
   const fit = fitted(stage, size);
   const [w, h] = [fit.w * view.zoom, fit.h * view.zoom];
@@ -63,7 +66,10 @@ export function zoomedAbout(view, factor, at, stage, size) {
   return settledView({ zoom, x, y }, stage, size);
 }
 
-/** @param {Viewport} view @param {number} dx in stage pixels @param {number} dy @param {Extent} stage @param {Size} size */
+/**
+ * @param {Viewport} view @param {number} dx in stage pixels @param {number} dy @param {Extent} stage
+ * @param {Size} size
+ */
 export function panned(view, dx, dy, stage, size) {
   const { w, h } = frameOf(view, stage, size);
   return settledView({ ...view, x: view.x - dx / w, y: view.y - dy / h }, stage, size);
