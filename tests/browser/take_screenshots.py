@@ -83,9 +83,9 @@ class Studio:
         layout.fresh(EMPTY)
         self.take("empty", palette)
         layout.fresh(CHAIN)
-        drop(layout, "cat.jpg:tabby_cat.jpg", 0.3, 0.55)
-        drop(layout, "cup.jpg:red_cup.jpg", 0.72, 0.62)
-        layout.click(0.3, 0.55)
+        drop(layout, "cat.jpg:tabby_cat.jpg", 0.33, 0.68)
+        drop(layout, "cup.jpg:red_cup.jpg", 0.7, 0.24)
+        layout.click(0.33, 0.68)
         self.take("photos", palette)
         self.overlap(palette)
         self.paint(palette)
@@ -105,7 +105,7 @@ class Studio:
 
     def overlap(self, palette: str) -> None:
         layout = self.layout
-        layout.drag((0.72, 0.62), (0.55, 0.5))
+        layout.drag((0.7, 0.24), (0.55, 0.5))
         for mode in ("mix", "front", "nearest", "apart"):
             layout.layout(
                 f"(() => {{ const one = node.widgets.find((w) => w.name === 'overlap'); one.value = '{mode}';"
@@ -113,16 +113,16 @@ class Studio:
             )
             self.take(f"overlap_{mode}", palette)
         layout.layout("(() => { node.widgets.find((w) => w.name === 'overlap').value = 'mix'; ui.refresh(); })()")
-        layout.drag((0.55, 0.5), (0.74, 0.62))
+        layout.drag((0.6, 0.42), (0.75, 0.16))
 
     def paint(self, palette: str) -> None:
         layout = self.layout
-        layout.click(0.3, 0.55)
+        layout.click(0.33, 0.68)
         layout.focus()
         layout.press("p", "l")
-        stroke(layout, (0.12, 0.7), (0.2, 0.4), (0.3, 0.33), (0.42, 0.45), (0.47, 0.72), (0.3, 0.78), (0.12, 0.7))
+        stroke(layout, (0.14, 0.8), (0.2, 0.56), (0.3, 0.5), (0.44, 0.52), (0.52, 0.6), (0.5, 0.82), (0.36, 0.87), (0.14, 0.8))
         layout.press("b")
-        layout.page.mouse.move(*layout.at(0.44, 0.4))
+        layout.page.mouse.move(*layout.at(0.55, 0.53))
         self.take("painting", palette)
         layout.press("Escape")
 
