@@ -132,6 +132,8 @@ class Studio:
         page.evaluate("app.extensionManager.setting.set('Comfy.Execution.PreviewMethod', 'latent2rgb')")
         page.evaluate("(graph) => app.loadGraphData(graph, true, true, 'example')", graph)
         self.layout.settle()
+        self.layout.layout("(app.canvas.ds.scale = 1, app.canvas.ds.offset = [500 - node.pos[0], 110 - node.pos[1]])")
+        self.layout.settle()
         page.evaluate(STEPS)
         page.evaluate("app.queuePrompt(0)")
         page.wait_for_function("window.msdSteps > 9", timeout=300_000)
