@@ -8,6 +8,7 @@ declare module "*/scripts/api.js" {
   export const api: EventTarget & {
     apiURL(path: string): string;
     fetchApi(path: string, options?: RequestInit): Promise<Response>;
+    queuePrompt?(...values: any[]): Promise<any>;
   };
 }
 

@@ -54,6 +54,7 @@ export class LayoutCanvas {
     this.options = readOptions();
     /** @type {import("./host/surroundings.mjs").LayoutReport | null} */
     this.report = null;
+    /** @type {import("./model/overlap.mjs").Overlap} */
     this.overlap = "mix";
     /** @type {import("./host/surroundings.mjs").Surroundings | null} */
     this.around = null;

@@ -15,7 +15,8 @@ import { heatMapsOf } from "./made_with.mjs";
  *   `masks`: one grey picture per region where masks are linked
  * @typedef {{
  *   size: {width: number, height: number}, subjects: import("../model/subjects.mjs").Subject[] | null,
- *   linked: import("../model/boxes.mjs").Box[] | null, background: string | null, heat: string[], chained: boolean, overlap: string,
+ *   linked: import("../model/boxes.mjs").Box[] | null, background: string | null, heat: string[], chained: boolean,
+ *   overlap: import("../model/overlap.mjs").Overlap,
  * }} Surroundings `linked`: boxes that replace the drawn ones; `chained`: whether an encoder takes the layout; `background`, `heat`: addresses of pictures
  */
 
@@ -50,7 +51,7 @@ export function surroundingsOf(node, report, agreed, visit) {
     },
     subjects: subjectsOf(reader, node, behind),
     chained: behind.encoder !== null,
-    overlap: String(valueOf(reader, node, "overlap") ?? "mix"),
+    overlap: /** @type {any} */ (String(valueOf(reader, node, "overlap") ?? "mix")),
     linked: replaced ? (report?.boxes ?? []).map((box) => boxOf(box, box)) : null,
     background: linkedBackground(reader, node, report),
     heat: heatMapsOf(reader, node),

@@ -24,8 +24,9 @@ export function share(a, b) {
   if (!a.mask && !b.mask) return true;
   const found = known.get(a) ?? new WeakMap();
   known.set(a, found);
-  if (!found.has(b)) found.set(b, meet(a, b));
-  return found.get(b);
+  const met = found.get(b) ?? meet(a, b);
+  found.set(b, met);
+  return met;
 }
 
 /** @param {Box} a @param {Box} b */
