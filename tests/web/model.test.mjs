@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as arrange from "../../web/layout/model/arrange.mjs";
+import * as locks from "../../web/layout/model/locks.mjs";
 import * as model from "../../web/layout/model/boxes.mjs";
 import { finished, moving, resizing } from "../../web/layout/model/gestures.mjs";
 
@@ -51,13 +52,13 @@ test("reordering takes the selection along with its boxes", () => {
 
 test("a selected group moves one place in the order and stops at the end", () => {
   const names = ["a", "b", "c", "d"].map((label, k) => box(k / 10, 0, 0.9, 0.9, { label }));
-  const once = model.reorderSelected(state(names, [1, 2]), 1);
+  const once = locks.reorderSelected(state(names, [1, 2]), 1);
   assert.deepEqual(
     once.boxes.map((one) => one.label),
     ["a", "d", "b", "c"],
   );
   assert.deepEqual(once.selected, [2, 3]);
-  assert.equal(model.reorderSelected(once, 1), once);
+  assert.equal(locks.reorderSelected(once, 1), once);
 });
 
 test("a nudge moves by whole pixels and forty of them do not drift", () => {
@@ -126,9 +127,9 @@ test("numeric entry of x and y moves a box, of w and h moves its far side", () =
   assert.deepEqual(sides(model.setField(before, 0, "h", 0.1).boxes[0]), [0.2, 0.2, 0.6, 0.3]);
 });
 
-test("a preset keeps names, colours and locks", () => {
+test("a preset keeps names and colours", () => {
   const before = state([box(0.2, 0.2, 0.6, 0.5, { label: "cat", color: "#123456" })], [0]);
-  const after = model.relaid(before, [
+  const after = locks.relaid(before, [
     { x0: 0, y0: 0, x1: 0.5, y1: 1 },
     { x0: 0.5, y0: 0, x1: 1, y1: 1 },
   ]);
@@ -173,7 +174,7 @@ test("what is painted, and its place in front, go where their box goes", () => {
     field: model.setField(before, 0, "w", 0.5),
     align: arrange.align({ ...before, selected: [0, 1] }, "left"),
     patch: model.patch(before, [0], { color: "#ff0000" }),
-    preset: model.relaid(before, [{ x0: 0, y0: 0, x1: 1, y1: 1 }]),
+    preset: locks.relaid(before, [{ x0: 0, y0: 0, x1: 1, y1: 1 }]),
     move: dragged(moving(before, { x: 0.2, y: 0.2 }, around)),
     resize: dragged(resizing(before, "se", { x: 0.3, y: 0.3 }, around)),
   };

@@ -3,7 +3,10 @@ import { onResults } from "./host/results.mjs";
 import { listenToClipboard } from "./input/clipboard.mjs";
 import { listenToDrop } from "./input/drop.mjs";
 import { Editor } from "./model/editor.mjs";
+import { makeAnnouncer } from "./panels/announcer.mjs";
+import { closeDialogOf } from "./panels/dialog.mjs";
 import { element } from "./panels/elements.mjs";
+import { openKeys } from "./panels/keys.mjs";
 import { makeFooter } from "./panels/footer.mjs";
 import { FormatError } from "./model/format_error.mjs";
 import { enterFull, leaveFull } from "./panels/full_screen.mjs";
@@ -81,6 +84,7 @@ export class LayoutCanvas {
     this.toolbar = makeToolbar(this);
     this.list = makeList(this);
     this.footer = makeFooter(this);
+    this.announcer = makeAnnouncer(this);
     this.zoom = makeZoom(this);
     holder.append(this.zoom.element);
     this.root.append(
@@ -88,6 +92,7 @@ export class LayoutCanvas {
       this.toolBar.element,
       element("div", { class: "msd-body" }, holder, this.list.element),
       this.footer.element,
+      this.announcer.element,
     );
     this.stage.canvas.setAttribute("role", "application");
     this.stage.canvas.setAttribute("aria-label", t("canvas.label"));
@@ -134,6 +139,7 @@ export class LayoutCanvas {
     this.stops.forEach((stop) => stop());
     this.stage.dispose();
     closeMenu();
+    closeDialogOf(this);
   }
 
   /** Makes a finished edit the node's value and one step of the undo history. @param {string} text */
@@ -168,6 +174,7 @@ export class LayoutCanvas {
     this.toolBar.update();
     this.list.update();
     this.footer.update();
+    this.announcer.update();
     this.notice.update();
     this.zoom.update();
   }
@@ -266,7 +273,7 @@ export class LayoutCanvas {
   }
 
   showKeys() {
-    toast("info", t("keys.title"), t("keys.text"));
+    openKeys(this);
   }
 
   get listShown() {

@@ -8,12 +8,11 @@ import {
   freePlace,
   movable,
   patch,
-  relaid,
   removeSelected,
-  reorderSelected,
   selectAll,
   sendToBack,
 } from "../model/boxes.mjs";
+import { hasLocked, hasLockedSelected, relaid, reorderSelected } from "../model/locks.mjs";
 import { accidents } from "../model/overlap.mjs";
 import { fitted, turned, whole } from "../model/painting.mjs";
 import { PRESETS, SIZES, sizeName, spread } from "../model/presets.mjs";
@@ -22,6 +21,7 @@ import { addChain } from "./chain.mjs";
 import { choosePhotos } from "./photos.mjs";
 import { separate } from "./overlaps.mjs";
 import { takeOver, useShape } from "./regions.mjs";
+import { sayLocked } from "./locks.mjs";
 import { setOption } from "../host/settings.mjs";
 import { giveSize } from "../host/surroundings.mjs";
 import { hasCtrl, isShifted, keyName } from "./keys.mjs";
@@ -30,8 +30,10 @@ import { fit, showActualPixels, zoomBy } from "./navigation.mjs";
 /**
  * Everything a user can do to a layout, once: toolbar, menus, keys and commands all take it from here.
  * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
- * @typedef {{name: string, key?: string, when: (ui: LayoutCanvas) => boolean, run: (ui: LayoutCanvas) => void}} Action
- *   `name`: its text is `action.<name>`; `key`: as shown in menus, "Ctrl+Shift+K"
+ * @typedef {{name: string, key?: string, when: (ui: LayoutCanvas) => boolean, run: (ui: LayoutCanvas) => void,
+ *   moves?: "selected"|"all"}} Action
+ *   `name`: its text is `action.<name>`; `key`: as shown in menus, "Ctrl+Shift+K"; `moves`: the boxes that it would move,
+ *   reorder or remove, but for locked ones
  */
 
 /** @param {LayoutCanvas} ui */
@@ -76,10 +78,10 @@ const LIST = [
     run: (ui) => ui.rename(ui.editor.state.selected[0]),
   },
   { name: "duplicate", key: "Ctrl+D", when: selectedAny, run: changing(duplicateSelected) },
-  { name: "cut", key: "Ctrl+X", when: chosen(1), run: (ui) => void navigator.clipboard?.writeText(cut(ui)).catch(() => {}) },
+  { name: "cut", moves: "selected", key: "Ctrl+X", when: chosen(1), run: (ui) => void navigator.clipboard?.writeText(cut(ui)).catch(() => {}) },
   { name: "copy", key: "Ctrl+C", when: (ui) => ui.editor.shown.boxes.length > 0, run: copyOut },
   { name: "paste", key: "Ctrl+V", when: editable, run: (ui) => paste(ui) },
-  { name: "remove", key: "Delete", when: chosen(1), run: changing(removeSelected) },
+  { name: "remove", moves: "selected", key: "Delete", when: chosen(1), run: changing(removeSelected) },
   {
     name: "select_all",
     key: "Ctrl+A",
@@ -87,17 +89,18 @@ const LIST = [
     run: changing(selectAll),
   },
   { name: "lock", key: "L", when: selectedAny, run: toggleLock },
-  { name: "earlier", key: "PageUp", when: selectedAny, run: changing((state) => reorderSelected(state, -1)) },
-  { name: "later", key: "PageDown", when: selectedAny, run: changing((state) => reorderSelected(state, 1)) },
+  { name: "earlier", moves: "selected", key: "PageUp", when: selectedAny, run: changing((state) => reorderSelected(state, -1)) },
+  { name: "later", moves: "selected", key: "PageDown", when: selectedAny, run: changing((state) => reorderSelected(state, 1)) },
   .../** @type {const} */ (["left", "centre", "right", "top", "middle", "bottom"]).map((edge) => ({
     name: `align_${edge}`,
+    moves: /** @type {const} */ ("selected"),
     when: chosen(1),
     run: changing((state) => align(state, edge)),
   })),
-  { name: "distribute_x", when: chosen(3), run: changing((state) => distribute(state, "x")) },
-  { name: "distribute_y", when: chosen(3), run: changing((state) => distribute(state, "y")) },
-  { name: "match_size", when: chosen(2), run: changing(matchSize) },
-  { name: "apart", when: (ui) => editable(ui) && accidents(ui.editor.state.boxes).length > 0, run: separate },
+  { name: "distribute_x", moves: "selected", when: chosen(3), run: changing((state) => distribute(state, "x")) },
+  { name: "distribute_y", moves: "selected", when: chosen(3), run: changing((state) => distribute(state, "y")) },
+  { name: "match_size", moves: "selected", when: chosen(2), run: changing(matchSize) },
+  { name: "apart", moves: "all", when: (ui) => editable(ui) && accidents(ui.editor.state.boxes).length > 0, run: separate },
   { name: "to_front", key: "Ctrl+]", when: selectedAny, run: changing(bringToFront) },
   { name: "to_back", key: "Ctrl+[", when: selectedAny, run: changing(sendToBack) },
   { name: "paint", key: "P", when: editable, run: (ui) => ui.tools.toggle() },
@@ -109,9 +112,10 @@ const LIST = [
   { name: "reset_region", when: chosenPainted, run: changing((state) => whole(state, movable(state))) },
   { name: "fit_region", when: chosenPainted, run: changing((state) => fitted(state, movable(state))) },
   { name: "use_shape", when: hasShape, run: (ui) => void useShape(ui) },
-  { name: "spread", when: editable, run: spreadSubjects },
+  { name: "spread", moves: "all", when: editable, run: spreadSubjects },
   ...PRESETS.map(({ name, rects }) => ({
     name: `preset_${name}`,
+    moves: /** @type {const} */ ("all"),
     when: editable,
     run: changing((state) => relaid(state, rects)),
   })),
@@ -122,6 +126,7 @@ const LIST = [
   })),
   {
     name: "clear",
+    moves: "all",
     when: (ui) => editable(ui) && ui.editor.state.boxes.length > 0,
     run: changing((state) => relaid(state, [])),
   },
@@ -177,7 +182,10 @@ export function perform(ui, name) {
   if (editor.busy) return;
   if (editor.draft) editor.finish();
   ui.focus();
-  if (ACTIONS[name].when(ui)) ACTIONS[name].run(ui);
+  const { moves, when, run } = ACTIONS[name];
+  const stays = moves && !editor.readOnly && (moves === "all" ? hasLocked : hasLockedSelected)(editor.state);
+  if (when(ui)) run(ui);
+  if (stays) sayLocked(ui);
 }
 
 /** Menus as lists of action names; null is a line, a list is a group under its first entry's title. */

@@ -1,6 +1,8 @@
 import { importLayout, layoutText } from "../model/format.mjs";
 import { picturesOf } from "./drop.mjs";
+import { hasLockedSelected } from "../model/locks.mjs";
 import { isTextField } from "./keys.mjs";
+import { sayLocked } from "./locks.mjs";
 import { takePhotos } from "./photos.mjs";
 import { append, displaced, removeSelected, selectedBoxes } from "../model/boxes.mjs";
 
@@ -60,7 +62,9 @@ export function copy(ui) {
 /** @param {LayoutCanvas} ui */
 export function cut(ui) {
   const text = copy(ui);
+  const stays = hasLockedSelected(ui.editor.state);
   ui.editor.apply(removeSelected(ui.editor.state));
+  if (stays) sayLocked(ui);
   return text;
 }
 

@@ -2,7 +2,10 @@ import { actionForKey, perform } from "./actions.mjs";
 import { strayOwner } from "./focus.mjs";
 import { hasCtrl, isComposing, isPageKey, isShifted, isTextField, keyName } from "./keys.mjs";
 import { holdSpace } from "./navigation.mjs";
+import { sayLocked } from "./locks.mjs";
+import { wrapTab } from "./tabbing.mjs";
 import { nudge, stretch } from "../model/boxes.mjs";
+import { hasLockedSelected } from "../model/locks.mjs";
 
 /**
  * The one listener for keys of a canvas: at its root, on their way down, so that it does not matter which of its parts
@@ -23,6 +26,7 @@ export function listenToKeyboard(ui) {
   root.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => keyDown(ui, event), true);
   // What a text field, a button or a row has not used up does not reach the page either.
   root.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (ui.session.full) wrapTab(root, event);
     if (isComposing(event) || !isPageKey(event)) event.stopPropagation();
   });
   root.addEventListener("keyup", (/** @type {KeyboardEvent} */ event) => {
@@ -83,6 +87,7 @@ function handle(ui, event) {
     const step = event.shiftKey ? 10 : 1;
     const change = ctrl ? stretch : nudge;
     if (editor.state.selected.length) editor.hold(change(editor.shown, arrow[0] * step, arrow[1] * step, editor.size));
+    if (!editor.readOnly && hasLockedSelected(editor.state)) sayLocked(ui);
     return true;
   }
   if (name === "escape") {
@@ -100,7 +105,7 @@ function handle(ui, event) {
     return true;
   }
   if (name === "contextmenu" || (name === "f10" && event.shiftKey)) {
-    const rect = ui.stage.canvas.getBoundingClientRect();
+    const rect = (document.activeElement ?? ui.root).getBoundingClientRect();
     ui.openMenu(rect.left + rect.width / 3, rect.top + rect.height / 3);
     return true;
   }
@@ -119,16 +124,13 @@ function escape(ui) {
   else if (ui.session.full) perform(ui, "full");
 }
 
-/** From box to box; past the last one the key leaves the canvas. @param {LayoutCanvas} ui @param {1|-1} step */
+/** From box to box; past the last one the key leaves the canvas, to the list and the numbers of that box. @param {LayoutCanvas} ui @param {1|-1} step */
 function walk({ editor }, step) {
   const { boxes, selected } = editor.state;
   if (!boxes.length) return false;
   const from = selected.length ? selected[step > 0 ? selected.length - 1 : 0] : step > 0 ? -1 : boxes.length;
   const to = from + step;
-  if (to < 0 || to >= boxes.length) {
-    editor.select([]);
-    return false;
-  }
+  if (to < 0 || to >= boxes.length) return false;
   editor.select([to]);
   return true;
 }

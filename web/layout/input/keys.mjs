@@ -13,6 +13,11 @@ export function keyName({ key, code = "" }) {
   return (place ?? key).toLowerCase();
 }
 
+const MAC = /Mac|iP(?:hone|ad)/.test(globalThis.navigator?.platform ?? "");
+
+/** A key as this machine's keyboard names it. @param {string} key "Ctrl+Shift+K" */
+export const shownKey = (key) => (MAC ? key.replace("Ctrl+", "⌘").replace("Shift+", "⇧").replace("Alt+", "⌥") : key);
+
 /** A key that an input method is composing a text with means nothing else. @param {KeyboardEvent} event */
 export const isComposing = (event) => event.isComposing || event.keyCode === 229;
 

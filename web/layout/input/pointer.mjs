@@ -151,7 +151,9 @@ function meaning(ui, event) {
   const around = editor.surroundings(stage.reach(7));
   const { state } = editor;
   const handle =
-    keys.ctrl || (keys.alt && state.selected.length === 0) ? null : editor.handleAt(point, stage.reach(reachOf(event)));
+    keys.ctrl || (keys.alt && state.selected.length === 0)
+      ? null
+      : editor.handleAt(point, stage.reach(1), reachOf(event));
   const { held, front } = editor.grabbedAt(point);
   const draw = () => editor.begin(drawing(state, point, around), state);
   const pick = () => {
@@ -181,7 +183,7 @@ function hover(ui, event) {
   if (event.pointerType === "touch") return;
   const { editor, stage } = ui;
   const point = stage.pointAt(event);
-  const handle = event.ctrlKey ? null : editor.handleAt(point, stage.reach(reachOf(event)));
+  const handle = event.ctrlKey ? null : editor.handleAt(point, stage.reach(1), reachOf(event));
   const { held, front } = editor.grabbedAt(point);
   const k = held >= 0 ? held : front;
   stage.canvas.style.cursor = editor.readOnly

@@ -115,17 +115,6 @@ export function reorder(state, from, to) {
   );
 }
 
-/**
- * Moves the selected boxes one place up (-1) or down (1) in the order of subjects.
- * @param {State} state
- * @param {-1|1} step
- */
-export function reorderSelected(state, step) {
-  const chosen = step < 0 ? [...state.selected] : [...state.selected].reverse();
-  if (!chosen.length || chosen[0] + step < 0 || chosen[0] + step >= state.boxes.length) return state;
-  return chosen.reduce((now, k) => reorder(now, k, k + step), state);
-}
-
 /** Indices from the box that is furthest behind to the one in front. @param {readonly Box[]} boxes */
 export const frontOrder = (boxes) =>
   [...boxes.keys()].sort((a, b) => (boxes[a].z ?? 0) - (boxes[b].z ?? 0) || a - b);
@@ -222,20 +211,6 @@ export function displaced(state, boxes) {
 
 /** @param {Rect} a @param {Rect} b */
 export const sameRect = (a, b) => a.x0 === b.x0 && a.y0 === b.y0 && a.x1 === b.x1 && a.y1 === b.y1;
-
-/**
- * Puts other rectangles under all else that the boxes have that are there: names, colours, locks, masks.
- * @param {State} state
- * @param {readonly Rect[]} rects
- */
-export const relaid = (state, rects) =>
-  select(
-    {
-      boxes: rects.map((rect, k) => boxOf(rect, state.boxes[k] ?? {})),
-      selected: [],
-    },
-    [],
-  );
 
 /** Boxes whose region is under a point, the one in front first: small ones lie over large ones, later over earlier ones.
  * @param {readonly Box[]} boxes @param {Point} point @returns {number[]} */

@@ -3,7 +3,8 @@ import { layoutText, parseLayout } from "./format.mjs";
 import { boxesAt, EMPTY, movable, select } from "./boxes.mjs";
 import { covers } from "./masks.mjs";
 import { snapLines } from "./snapping.mjs";
-import { DIRECTION, handlePoint, boundsOf, contains } from "./geometry.mjs";
+import { boundsOf, contains } from "./geometry.mjs";
+import { handleAt } from "./handles.mjs";
 
 /**
  * The layout being edited: its state, the draft of the gesture under way, and what surrounds it. No DOM.
@@ -171,27 +172,16 @@ export class Editor {
   }
 
   /**
-   * The handle of the selection within `reach` of a point.
+   * The handle of the selection that a point means.
    * @param {Point} point
-   * @param {{x: number, y: number}} reach
+   * @param {{x: number, y: number}} pixel a screen pixel in fractions
+   * @param {number} reach screen pixels from which a handle is reached
    * @returns {Handle | null}
    */
-  handleAt(point, reach) {
+  handleAt(point, pixel, reach) {
     if (this.readOnly) return null;
     const bounds = boundsOf(movable(this.state).map((k) => this.state.boxes[k]));
-    if (!bounds) return null;
-    let best = null;
-    let nearest = 1;
-    for (const name of /** @type {Handle[]} */ (Object.keys(DIRECTION))) {
-      const at = handlePoint(bounds, name);
-      const corner = name.length === 2 ? 0.9 : 1;
-      const distance = Math.max(Math.abs(point.x - at.x) / reach.x, Math.abs(point.y - at.y) / reach.y) * corner;
-      if (distance < nearest) {
-        nearest = distance;
-        best = name;
-      }
-    }
-    return best ?? sideAt(bounds, point, { x: reach.x / 2, y: reach.y / 2 });
+    return bounds && handleAt(bounds, point, pixel, reach);
   }
 
   /** The box that a press at a point means: a selected one there first, then the one in front; locked ones let through.
@@ -210,21 +200,4 @@ export class Editor {
     const boxes = this.shown.boxes;
     return boxesAt(boxes, point).find((k) => !boxes[k].locked) ?? -1;
   }
-}
-
-/**
- * The side of a rectangle that a point is on.
- * @param {import("./geometry.mjs").Rect} r
- * @param {Point} p
- * @param {{x: number, y: number}} reach
- * @returns {Handle | null}
- */
-function sideAt(r, p, reach) {
-  const inX = p.x > r.x0 && p.x < r.x1;
-  const inY = p.y > r.y0 && p.y < r.y1;
-  if (inY && Math.abs(p.x - r.x0) < reach.x) return "w";
-  if (inY && Math.abs(p.x - r.x1) < reach.x) return "e";
-  if (inX && Math.abs(p.y - r.y0) < reach.y) return "n";
-  if (inX && Math.abs(p.y - r.y1) < reach.y) return "s";
-  return null;
 }

@@ -43,7 +43,8 @@ export function icon(name) {
 }
 
 /**
- * An element with attributes and children.
+ * An element with attributes and children. Text is text and `style` is an object of properties, each set by itself:
+ *   what comes from a file can end neither of them.
  * @param {string} tag
  * @param {Record<string, any>} [attributes]
  * @param {...(Node | string)} children
@@ -52,7 +53,8 @@ export function icon(name) {
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    if (name === "style") for (const [property, one] of Object.entries(value)) made.style.setProperty(property, one);
+    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (value === true) made.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, String(value));
   }

@@ -1,18 +1,17 @@
 import { perform } from "../input/actions.mjs";
 import { overlapWords } from "../input/overlaps.mjs";
 import { element, icon, setText } from "./elements.mjs";
-import { inPixels } from "../model/format.mjs";
-import { boundsOf, heightOf, round4, widthOf } from "../model/geometry.mjs";
+import { boundsOf } from "../model/geometry.mjs";
 import { t } from "../host/texts.mjs";
 import { addBoxesUpTo } from "./list.mjs";
+import { numberInput, shownValue } from "./number_field.mjs";
 import { makeWeight } from "./weight.mjs";
-import { setField } from "../model/boxes.mjs";
 import { boxesNeeded, counts, isSilent } from "../model/subjects.mjs";
 
 /**
  * The line under the canvas: the selected box in numbers, or how boxes and subjects stand.
  * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
- * @typedef {"x"|"y"|"w"|"h"} Field
+ * @typedef {import("./number_field.mjs").Field} Field
  * @typedef {{text: string, warning: boolean, remedy?: string, run?: () => void}} Status
  */
 
@@ -60,8 +59,12 @@ export function makeFooter(ui) {
     words.hidden = Boolean(selected);
     setText(unit, ui.session.pixels ? "px" : "0–1");
     for (const { field, input } of fields) {
-      input.disabled = state.selected.length !== 1;
-      const value = selected && document.activeElement !== input ? String(shownValue(ui, selected, field)) : input.value;
+      const only = state.selected.length === 1 ? state.boxes[state.selected[0]] : null;
+      input.disabled = !only || Boolean(only.locked);
+      const title = only?.locked ? t("locked.stays") : "";
+      if (input.title !== title) input.title = title;
+      if (!selected || (document.activeElement === input && input.dataset.typed)) continue;
+      const value = String(shownValue(ui, selected, field));
       if (input.value !== value) input.value = value;
     }
     weight.update();
@@ -87,51 +90,6 @@ function chosen({ editor }) {
   return { state, selected: boundsOf(state.selected.map((k) => state.boxes[k])) };
 }
 
-/** @param {LayoutCanvas} ui @param {import("../model/geometry.mjs").Rect} rect @param {Field} field */
-function shownValue(ui, rect, field) {
-  if (ui.session.pixels) return inPixels(rect, ui.editor.size)[field];
-  return round4({ x: rect.x0, y: rect.y0, w: widthOf(rect), h: heightOf(rect) }[field]);
-}
-
-/** @param {LayoutCanvas} ui @param {Field} field @returns {HTMLInputElement} */
-function numberInput(ui, field) {
-  const unitOf = () =>
-    ui.session.pixels ? (field === "x" || field === "w" ? ui.editor.size.width : ui.editor.size.height) : 1;
-  /** @param {HTMLInputElement} input */
-  const keep = (input) => {
-    const { state } = ui.editor;
-    const value = Number(input.value.replace(",", "."));
-    const { selected } = chosen(ui);
-    if (state.selected.length !== 1 || !selected || input.value.trim() === "" || !Number.isFinite(value))
-      return ui.invalidate();
-    if (value !== shownValue(ui, selected, field))
-      ui.editor.apply(setField(state, state.selected[0], field, value / unitOf()));
-  };
-  const input = element("input", {
-    type: "text",
-    inputmode: "decimal",
-    "data-field": field,
-    "aria-label": t(`footer.${field}`),
-    spellcheck: "false",
-    onchange: () => keep(input),
-    onfocus: () => input.select(),
-    onkeydown: (/** @type {KeyboardEvent} */ event) => {
-      event.stopPropagation();
-      if (event.key === "Enter" || event.key === "Escape") {
-        if (event.key === "Enter") keep(input);
-        ui.focus();
-      }
-      const step = event.key === "ArrowUp" ? 1 : event.key === "ArrowDown" ? -1 : 0;
-      if (!step) return;
-      event.preventDefault();
-      const size = (ui.session.pixels ? 1 : 0.01) * (event.shiftKey ? 10 : 1);
-      input.value = String(round4(Number(input.value) + step * size));
-    },
-  });
-  return input;
-}
-
-/** @param {LayoutCanvas} ui @returns {Status | null} */
 function overlapStatus(ui) {
   const words = overlapWords(ui);
   if (!words) return null;

@@ -1,8 +1,12 @@
 import { element, icon } from "./elements.mjs";
 import { t } from "../host/texts.mjs";
-import { append, boxOf, freePlace, patch, reorder, select, toggle } from "../model/boxes.mjs";
+import { sayLocked } from "../input/locks.mjs";
+import { rove } from "../input/tabbing.mjs";
+import { append, boxOf, freePlace, patch, select, toggle } from "../model/boxes.mjs";
+import { movedInOrder } from "../model/locks.mjs";
 import { counts, isSilent, isSpare } from "../model/subjects.mjs";
 import { colourOf } from "../view/palette.mjs";
+import { boxInWords } from "./announcer.mjs";
 
 /**
  * The list of boxes in the order of subjects: it selects, reorders, renames, locks and removes, and shows subjects
@@ -40,10 +44,12 @@ export function makeList(ui) {
     // The frame must stay where it is while something is dragged on it, so rows come and go only afterwards.
     if (signature !== shown && !ui.editor.busy) {
       shown = signature;
+      const focused = [...list.children].indexOf(/** @type {Element} */ (document.activeElement));
       list.replaceChildren(
         ...Array.from({ length: rows }, (_, k) => (k < state.boxes.length ? boxRow(ui, k) : missingRow(ui, k))),
       );
       if (!rows) list.append(element("div", { class: "msd-list-empty" }, t("list.empty")));
+      if (focused >= 0) /** @type {HTMLElement | undefined} */ (list.children[focused])?.focus({ preventScroll: true });
     }
     const only = state.selected.length === 1 ? state.selected[0] : -1;
     if (only !== scrolledTo) {
@@ -62,12 +68,46 @@ export function makeList(ui) {
       row.setAttribute("aria-selected", String(state.selected.includes(k)));
       row.classList.toggle("msd-hovered", ui.editor.hover === k);
     });
+    stops();
   };
+  const stops = rove(list, "[role=option]", {
+    next: "ArrowDown",
+    previous: "ArrowUp",
+    chosen: () => list.children[ui.editor.shown.selected[0]] ?? null,
+    went: (row, event) => goTo(ui, row, event.shiftKey),
+  });
+  list.addEventListener("focusin", () => {
+    const row = /** @type {HTMLElement} */ (document.activeElement);
+    // A row reached by key is what the next key is about.
+    if (row.matches(":focus-visible") && !ui.editor.state.selected.length) goTo(ui, row, false);
+  });
+  list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => operate(ui, event));
   list.addEventListener(
     "wheel",
     (/** @type {Event} */ event) => list.scrollHeight > list.clientHeight && event.stopPropagation(),
   );
   return { element: list, update };
+}
+
+/** Selects what a row stands for, more of it with Shift. @param {LayoutCanvas} ui @param {HTMLElement} row @param {boolean} more */
+function goTo({ editor }, row, more) {
+  const k = Number(row.dataset.box ?? -1);
+  if (k >= 0 && !editor.busy) editor.select(more ? [...editor.state.selected, k] : [k]);
+}
+
+/** Enter and the space bar on a row. @param {LayoutCanvas} ui @param {KeyboardEvent} event */
+function operate(ui, event) {
+  const { editor } = ui;
+  const row = /** @type {HTMLElement} */ (event.target);
+  if (!row.matches("[role=option]") || (event.key !== "Enter" && event.key !== " ") || editor.busy) return;
+  event.preventDefault();
+  const k = Number(row.dataset.box ?? -1);
+  if (k < 0) row.querySelector("button")?.click();
+  else if (event.key === " ") editor.apply(toggle(editor.state, k));
+  else {
+    editor.select([k]);
+    ui.edit(k);
+  }
 }
 
 /** @param {LayoutCanvas} ui @param {number} k */
@@ -86,9 +126,9 @@ function boxRow(ui, k) {
   const name = element("span", { class: "msd-row-name" }, ui.titleOf(k) || t("list.box", { number: k + 1 }));
   const row = element(
     "div",
-    { class: `msd-row${spare ? " msd-spare" : ""}${isSilent(subject) ? " msd-silent" : ""}`, role: "option", tabindex: -1, "data-box": k },
+    { class: `msd-row${spare ? " msd-spare" : ""}${isSilent(subject) ? " msd-silent" : ""}`, role: "option", tabindex: -1, "data-box": k, ...spoken(ui, k, boxInWords(editor, k)) },
     element("span", { class: "msd-grip", title: t("list.drag") }, icon("grip")),
-    element("span", { class: "msd-number", style: `--box:${colour}` }, String(k + 1)),
+    element("span", { class: "msd-number", style: { "--box": colour } }, String(k + 1)),
     thumbnail(subject?.picture),
     name,
     ...(subject && subject.weight !== 1
@@ -107,7 +147,10 @@ function boxRow(ui, k) {
       rowButton(
         "remove",
         t("action.remove"),
-        after(() => editor.apply({ boxes: editor.state.boxes.filter((_, n) => n !== k), selected: [] })),
+        after(() => {
+          if (editor.state.boxes[k].locked) sayLocked(ui);
+          else editor.apply({ boxes: editor.state.boxes.filter((_, n) => n !== k), selected: [] });
+        }),
       ),
     );
     name.addEventListener("dblclick", () => ui.edit(k));
@@ -132,7 +175,13 @@ function missingRow(ui, k) {
   const silent = !subject || !counts(subject);
   return element(
     "div",
-    { class: `msd-row msd-missing${silent ? " msd-silent" : ""}` },
+    {
+      class: `msd-row msd-missing${silent ? " msd-silent" : ""}`,
+      role: "option",
+      tabindex: -1,
+      "aria-selected": "false",
+      ...spoken(ui, k, [t("list.subject", { number: k + 1 }), subject?.phrase, t("list.no_box")].filter(Boolean).join(", ")),
+    },
     element("span", { class: "msd-grip" }),
     element("span", { class: "msd-number" }, String(k + 1)),
     thumbnail(subject?.picture),
@@ -143,6 +192,7 @@ function missingRow(ui, k) {
       {
         type: "button",
         class: "msd-row-add",
+        tabindex: -1,
         disabled: ui.editor.readOnly,
         onclick: () => {
           ui.focus();
@@ -153,6 +203,13 @@ function missingRow(ui, k) {
     ),
   );
 }
+
+/** How a row is announced. @param {LayoutCanvas} ui @param {number} k @param {string} words */
+const spoken = ({ editor }, k, words) => ({
+  "aria-label": words,
+  "aria-posinset": k + 1,
+  "aria-setsize": Math.max(editor.shown.boxes.length, editor.subjects?.length ?? 0),
+});
 
 /** Boxes for the subjects up to a number. @param {LayoutCanvas} ui @param {number} count */
 export function addBoxesUpTo({ editor }, count) {
@@ -246,8 +303,12 @@ function pressRow(ui, row, k, event) {
     ui.focus();
     if (editor.pressed !== held) return;
     editor.pressed = null;
-    if (to !== k) editor.apply(reorder(editor.state, k, to));
-    else editor.changed();
+    if (to !== k) {
+      const next = movedInOrder(editor.state, k, to);
+      if (next.boxes[to] !== editor.state.boxes[k]) sayLocked(ui);
+      editor.apply(next);
+    }
+    editor.changed();
   };
   row.addEventListener("pointermove", move);
   row.addEventListener("lostpointercapture", up, { once: true });

@@ -1,4 +1,5 @@
 import { ACTIONS, isOn, perform } from "../input/actions.mjs";
+import { shownKey } from "../input/keys.mjs";
 import { element, icon } from "./elements.mjs";
 import { t } from "../host/texts.mjs";
 import { patch } from "../model/boxes.mjs";
@@ -82,7 +83,9 @@ function item(text, { key = "", on = false, disabled = false, run }) {
     "button",
     {
       type: "button",
-      role: "menuitem",
+      role: on ? "menuitemcheckbox" : "menuitem",
+      "aria-checked": on ? "true" : null,
+      tabindex: -1,
       class: "msd-menu-item",
       disabled,
       onclick: () => {
@@ -92,7 +95,7 @@ function item(text, { key = "", on = false, disabled = false, run }) {
     },
     element("span", { class: "msd-menu-mark" }, ...(on ? [icon("check")] : [])),
     element("span", {}, text),
-    element("kbd", {}, key),
+    element("kbd", {}, shownKey(key)),
   );
 }
 
@@ -134,6 +137,8 @@ function colourRow(ui) {
 /** @param {LayoutCanvas} ui @param {HTMLElement[]} entries @param {number} x @param {number} y @returns {HTMLElement} */
 export function showMenu(ui, entries, x, y) {
   closeMenu();
+  const from = document.activeElement;
+  const byKey = from?.matches(":focus-visible");
   const menu = element("div", { class: "msd-menu", role: "menu", tabindex: -1 }, ...entries);
   menu.dataset.theme = ui.root.dataset.theme;
   document.body.append(menu);
@@ -151,17 +156,24 @@ export function showMenu(ui, entries, x, y) {
   };
   window.addEventListener("pointerdown", outside, true);
   window.addEventListener("wheel", outside, true);
+  const items = () => /** @type {HTMLElement[]} */ ([...menu.querySelectorAll("button:not(:disabled), input")]);
   menu.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     event.stopPropagation();
-    if (event.key === "Escape") closeMenu();
-    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-    if (!step || /** @type {HTMLElement} */ (event.target).matches("input")) return;
+    if (event.key === "Escape") {
+      closeMenu();
+      // Nothing was done, so the focus goes back to where the menu was opened by key.
+      if (byKey && from instanceof HTMLElement && ui.root.contains(from)) from.focus({ preventScroll: true });
+    }
+    const inField = /** @type {HTMLElement} */ (event.target).matches("input");
+    const step = { ArrowDown: 1, ArrowUp: -1, Tab: event.shiftKey ? -1 : 1, Home: 0, End: 0 }[event.key];
+    if (step === undefined || (inField && event.key !== "Tab")) return;
     event.preventDefault();
-    const items = [...menu.querySelectorAll("button:not(:disabled)")];
-    const at = items.indexOf(/** @type {any} */ (document.activeElement));
-    items[at < 0 ? (step > 0 ? 0 : items.length - 1) : (at + step + items.length) % items.length]?.focus();
+    const all = items();
+    const at = all.indexOf(/** @type {any} */ (document.activeElement));
+    const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : (at + step + all.length) % all.length;
+    all[event.key === "Home" ? 0 : event.key === "End" ? all.length - 1 : next]?.focus();
   });
   menu.addEventListener("contextmenu", (/** @type {Event} */ event) => event.preventDefault());
-  menu.focus({ preventScroll: true });
+  (byKey ? (items()[0] ?? menu) : menu).focus({ preventScroll: true });
   return menu;
 }

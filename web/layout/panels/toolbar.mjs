@@ -1,4 +1,6 @@
 import { ACTIONS, isOn, MENUS, perform } from "../input/actions.mjs";
+import { shownKey } from "../input/keys.mjs";
+import { rove } from "../input/tabbing.mjs";
 import { element, icon } from "./elements.mjs";
 import { t } from "../host/texts.mjs";
 import { openBackgroundMenu, openMenu } from "./menu.mjs";
@@ -23,7 +25,8 @@ export function makeToolbar(ui) {
       {
         type: "button",
         class: "msd-button",
-        title: key ? `${text} (${key})` : text,
+        title: key ? `${text} (${shownKey(key)})` : text,
+        "aria-keyshortcuts": key ? key.replace("Ctrl", "Control") : null,
         "aria-label": text,
         "data-action": name,
         onclick: () => perform(ui, name),
@@ -81,6 +84,7 @@ export function makeToolbar(ui) {
     full,
   );
 
+  const stops = rove(bar, "button", { next: "ArrowRight", previous: "ArrowLeft" });
   const update = () => {
     for (const [name, made] of buttons) {
       made.disabled = !ACTIONS[name].when(ui);
@@ -88,6 +92,7 @@ export function makeToolbar(ui) {
       made.classList.toggle("msd-on", on);
       if (["paint", "snap", "grid", "list", "full"].includes(name)) made.setAttribute("aria-pressed", String(on));
     }
+    stops();
   };
   return { element: bar, update };
 }

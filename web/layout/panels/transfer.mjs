@@ -1,8 +1,11 @@
+import { openDialog } from "./dialog.mjs";
 import { element } from "./elements.mjs";
 import { boundingBoxText, importLayout, readableText } from "../model/format.mjs";
 import { toast } from "../host/frontend.mjs";
 import { t } from "../host/texts.mjs";
-import { relaid, append, displaced } from "../model/boxes.mjs";
+import { append, displaced } from "../model/boxes.mjs";
+import { hasLocked, replaced } from "../model/locks.mjs";
+import { sayLocked } from "../input/locks.mjs";
 
 /**
  * The window for taking a layout out as text and bringing one in.
@@ -50,12 +53,10 @@ export function openTransfer(ui) {
   const bringIn = (replace) => {
     const boxes = read();
     if (!boxes) return;
-    editor.apply(
-      replace
-        ? { ...relaid({ boxes: [], selected: [] }, []), boxes }
-        : append(editor.state, displaced(editor.state, boxes)),
-    );
     close();
+    const stay = replace && hasLocked(editor.state);
+    editor.apply(replace ? replaced(editor.state, boxes) : append(editor.state, displaced(editor.state, boxes)));
+    if (stay) sayLocked(ui);
   };
   const copyOut = async () => {
     try {
@@ -120,31 +121,3 @@ const select = (key, options) =>
 
 /** @param {string} key @param {HTMLElement} control */
 const label = (key, control) => element("label", {}, element("span", {}, t(key)), control);
-
-/** @param {LayoutCanvas} ui @param {string} title @param {HTMLElement[]} content */
-function openDialog(ui, title, content) {
-  const close = () => {
-    shade.remove();
-    ui.focus();
-  };
-  const shade = element(
-    "div",
-    {
-      class: "msd-shade",
-      onpointerdown: (/** @type {Event} */ event) => event.target === shade && close(),
-      onkeydown: (/** @type {KeyboardEvent} */ event) => {
-        event.stopPropagation();
-        if (event.key === "Escape") close();
-      },
-    },
-    element(
-      "div",
-      { class: "msd-dialog", role: "dialog", "aria-modal": "true", "aria-label": title },
-      element("h3", {}, title),
-      ...content,
-    ),
-  );
-  shade.dataset.theme = ui.root.dataset.theme;
-  document.body.append(shade);
-  return { close };
-}

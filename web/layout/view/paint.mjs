@@ -6,13 +6,13 @@ import { paintBadge, paintGuides, paintHandles, paintMarquee } from "./paint_mar
 
 /**
  * Painting a scene. Coordinates are the stage's CSS pixels; the frame is where the picture lies on the stage, and
- * `visible` the part of it that is on the stage.
+ * `visible` the part of it that is on the stage, `pixel` one of the screen in fractions.
  * @typedef {import("../model/boxes.mjs").Box} Box
  * @typedef {import("./theme.mjs").Theme} Theme
  * @typedef {import("./pictures.mjs").Picture} Picture
  * @typedef {{x: number, y: number, w: number, h: number}} Frame
  * @typedef {{
- *   stage: {w: number, h: number}, frame: Frame, visible: Frame, size: {width: number, height: number},
+ *   stage: {w: number, h: number}, frame: Frame, visible: Frame, pixel: {x: number, y: number}, size: {width: number, height: number},
  *   boxes: readonly Box[], selected: readonly number[], hover: number, movable: readonly number[],
  *   titles: string[], colours: string[], photos: string, pictures: (Picture | null)[],
  *   fits: import("../model/subjects.mjs").Fit[], masks: (Picture | null)[], heat: (Picture | null)[],

@@ -1,4 +1,5 @@
-import { boundsOf, HANDLES, handlePoint } from "../model/geometry.mjs";
+import { boundsOf } from "../model/geometry.mjs";
+import { handlesOf } from "../model/handles.mjs";
 import { inPixels } from "../model/format.mjs";
 
 /**
@@ -9,7 +10,7 @@ import { inPixels } from "../model/format.mjs";
 const HANDLE = 7;
 
 /** @param {CanvasRenderingContext2D} ctx @param {Scene} scene */
-export function paintHandles(ctx, { frame, boxes, movable, theme, active, marquee }) {
+export function paintHandles(ctx, { frame, boxes, movable, theme, active, marquee, pixel }) {
   const bounds = boundsOf(movable.map((k) => boxes[k]));
   if (!bounds || marquee) return;
   const [x, y] = [frame.x + bounds.x0 * frame.w, frame.y + bounds.y0 * frame.h];
@@ -25,9 +26,7 @@ export function paintHandles(ctx, { frame, boxes, movable, theme, active, marque
   ctx.fillStyle = theme.handle;
   ctx.lineWidth = 1.25;
   ctx.beginPath();
-  for (const name of HANDLES) {
-    if (name.length === 1 && (name === "n" || name === "s" ? w : h) < 34) continue;
-    const at = handlePoint(bounds, name);
+  for (const { at } of handlesOf(bounds, pixel)) {
     ctx.rect(frame.x + at.x * frame.w - HANDLE / 2, frame.y + at.y * frame.h - HANDLE / 2, HANDLE, HANDLE);
   }
   ctx.fill();

@@ -20,7 +20,7 @@ export function onWidth(element, callback) {
 export class Stage {
   /**
    * @param {HTMLElement} holder
-   * @param {(stage: Stage) => Omit<import("./paint.mjs").Scene, "stage" | "frame" | "visible" | "theme">} scene
+   * @param {(stage: Stage) => Omit<import("./paint.mjs").Scene, "stage" | "frame" | "visible" | "pixel" | "theme">} scene
    * @param {() => import("./viewport.mjs").Viewport | null} view
    */
   constructor(holder, scene, view = () => null) {
@@ -115,7 +115,7 @@ export class Stage {
     this.frame = frameOf(this.painted, { w, h }, scene.size);
     this.context.setTransform(pixelsX / w, 0, 0, pixelsY / h, 0, 0);
     const visible = visiblePart(this.frame, { w, h });
-    paint(this.context, { ...scene, stage: { w, h }, frame: this.frame, visible, theme: this.theme });
+    paint(this.context, { ...scene, stage: { w, h }, frame: this.frame, visible, pixel: this.reach(1), theme: this.theme });
   }
 
   /**
