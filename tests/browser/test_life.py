@@ -59,6 +59,9 @@ def own_nodes(layout):
 
 
 def test_deleted_nodes_leave_no_canvas_behind(layout):
+    # What earlier tests left in subgraphs goes with the next graph.
+    layout.page.evaluate("() => app.loadGraphData(structuredClone(app.graph.serialize()))")
+    layout.settle()
     memory = Memory(layout.page)
     layout.page.evaluate(MAKE_AND_DELETE, 5)
     assert memory.canvases() == 1
@@ -253,3 +256,28 @@ def test_the_pointer_over_the_canvas_is_enough_to_read_again(layout):
     layout.page.mouse.move(*layout.at(0.5, 0.5), steps=3)
     layout.pause()
     assert layout.page.evaluate("msdReads") >= 1
+
+
+def test_undo_inside_a_subgraph_keeps_selection_and_focus(layout):
+    layout.set_boxes((0.1, 0.1, 0.4, 0.4), (0.5, 0.5, 0.8, 0.8))
+    layout.page.evaluate("() => void app.graph.convertToSubgraph(new Set([app.graph.nodes[0]]))")
+    layout.page.evaluate("() => app.canvas.setGraph([...app.rootGraph.subgraphs.values()][0])")
+    layout.page.evaluate(
+        "() => { app.canvas.ds.scale = 1; app.canvas.ds.offset = [0, 0]; app.canvas.graph.nodes[0].pos = [420, 90]; app.canvas.setDirty(true, true) }"
+    )
+    ui = "app.canvas.graph.nodes.find((one) => one.type === 'MSDiffusionLayout').widgets.find((one) => one.name === 'boxes').canvas"
+    layout.page.wait_for_function(f"{ui}.root.isConnected && {ui}.stage.canvas.getBoundingClientRect().width > 100")
+    layout.page.wait_for_timeout(400)
+    layout.page.evaluate(
+        f"() => {{ app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState(); {ui}.focus(); }}"
+    )
+    layout.press("2", "ArrowRight")
+    moved = layout.page.evaluate(f"{ui}.editor.state.boxes[1].x0")
+    assert moved > 0.5
+    layout.page.evaluate(f"void (window.msdBefore = {ui})")
+    layout.page.keyboard.press("Control+z")
+    layout.page.wait_for_function(f"{ui} !== window.msdBefore && {ui}.root.isConnected", timeout=15_000)
+    layout.page.wait_for_timeout(400)
+    assert layout.page.evaluate(f"[{ui}.editor.state.boxes[1].x0, {ui}.editor.state.selected[0]]") == [0.5, 1]
+    assert layout.page.evaluate(f"document.activeElement === {ui}.stage.canvas")
+    layout.page.evaluate("() => { window.msdBefore = null; app.canvas.setGraph(app.rootGraph) }")

@@ -3,18 +3,18 @@ import { ownsFocus } from "./input/focus.mjs";
 import { api, app, isShown } from "./host/frontend.mjs";
 import { loadTexts, t } from "./host/texts.mjs";
 import { SETTINGS } from "./host/settings.mjs";
-import { canvases, canvasOf, keepRoom, letGo, makeLayoutWidget, seatOf } from "./seat.mjs";
+import { allCanvases, canvasOf, keepRoom, letGo, makeLayoutWidget, seatOf } from "./seat.mjs";
 
 /** The extension as ComfyUI's frontend takes it: the widget type, settings, commands and menu entries. */
 
 const NODE = "MSDiffusionLayout";
 
-const lookAll = () => canvases.forEach((canvas) => canvas.look());
+const lookAll = () => allCanvases().forEach((canvas) => canvas.look());
 
 /** The canvas of the selected layout node, or with the focus, or the only one that the node editor shows. */
 function chosenCanvas() {
   const selected = [...(app.canvas?.selectedItems ?? [])].map(canvasOf).find(Boolean);
-  const shown = [...canvases].filter(({ node }) => node.graph?.getNodeById(node.id) === node && isShown(node));
+  const shown = allCanvases().filter(({ node }) => node.graph?.getNodeById(node.id) === node && isShown(node));
   return selected ?? shown.find(ownsFocus) ?? (shown.length === 1 ? shown[0] : undefined);
 }
 
@@ -87,6 +87,7 @@ export const EXTENSION = {
   },
   setup() {
     for (const event of ["graphChanged", "executed"]) api.addEventListener(event, lookAll);
+    api.addEventListener("graphCleared", () => queueMicrotask(letGo));
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && lookAll());
   },
   afterConfigureGraph() {

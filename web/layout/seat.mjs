@@ -1,7 +1,8 @@
 import { giveUpFocus, releaseFocus, takeFocusUp } from "./input/focus.mjs";
 import { leaveBehind, sessionKey, takeUp, waiting } from "./host/session.mjs";
 import { leaveFull } from "./panels/full_screen.mjs";
-import { isShown, SHELL, shellOnPage } from "./host/frontend.mjs";
+import { isShown, rootGraph, SHELL, shellOnPage } from "./host/frontend.mjs";
+import { allGraphs } from "./host/graph.mjs";
 import { layoutText } from "./model/format.mjs";
 import { LayoutCanvas } from "./widget.mjs";
 
@@ -33,8 +34,11 @@ if (!customElements.get(SHELL)) customElements.define(SHELL, Shell);
 /** @type {WeakMap<object, Seat>} */
 const seats = new WeakMap();
 
-/** Canvases whose nodes are in a graph. @type {Set<LayoutCanvas>} */
-export const canvases = new Set();
+/** Seats whose nodes are in a graph. @type {Set<Seat>} */
+const taken = new Set();
+
+/** @returns {LayoutCanvas[]} */
+export const allCanvases = () => [...taken].flatMap(({ canvas }) => canvas ?? []);
 
 export class Seat {
   /** @param {any} node @param {string} name @param {string} initial */
@@ -70,7 +74,7 @@ export class Seat {
       this.canvas = new LayoutCanvas(node, this.widget);
       this.shell.replaceChildren(this.canvas.root);
       this.canvas.editor.load(this.text);
-      canvases.add(this.canvas);
+      taken.add(this);
     }
     // What configures the node goes on within the same turn.
     queueMicrotask(() => this.takeUp(node));
@@ -80,12 +84,19 @@ export class Seat {
   takeUp(node) {
     if (!this.canvas || !node.graph || this.key) return;
     this.key = sessionKey(node);
+    sweep((other) => other !== this && other.key === this.key);
     const session = takeUp(this.key);
     if (session) this.canvas.resume(session);
     if (!this.shell.isConnected && isShown(node)) shellOnPage(node)?.replaceWith(this.shell);
     takeFocusUp(this.canvas);
     this.canvas.refresh();
     this.canvas.invalidate();
+  }
+
+  /** Whether its node is still in a graph that there is. */
+  get stands() {
+    const node = this.canvas?.node;
+    return allGraphs(rootGraph()).includes(node?.graph) && node.graph.getNodeById(node.id) === node;
   }
 
   /** The node has left its graph. */
@@ -96,7 +107,7 @@ export class Seat {
     const returns = Boolean(this.key) && leaveBehind(this.key, canvas.session);
     giveUpFocus(canvas, returns);
     if (!returns) leaveFull(canvas.session);
-    canvases.delete(canvas);
+    taken.delete(this);
     canvas.dispose();
     this.canvas = null;
     this.key = "";
@@ -104,8 +115,14 @@ export class Seat {
   }
 }
 
+/** Nodes in a subgraph are not told that it goes. @param {(seat: Seat) => boolean} [which] */
+function sweep(which = () => true) {
+  for (const seat of taken) if (which(seat) && !seat.stands) seat.leave();
+}
+
 /** A graph is complete: what an undo has taken away for good is let go. */
 export function letGo() {
+  sweep();
   releaseFocus();
   for (const session of waiting()) leaveFull(session);
 }

@@ -100,7 +100,7 @@ const LIST = [
   { name: "distribute_x", moves: "selected", when: chosen(3), run: changing((state) => distribute(state, "x")) },
   { name: "distribute_y", moves: "selected", when: chosen(3), run: changing((state) => distribute(state, "y")) },
   { name: "match_size", moves: "selected", when: chosen(2), run: changing(matchSize) },
-  { name: "apart", moves: "all", when: (ui) => editable(ui) && accidents(ui.editor.state.boxes).length > 0, run: separate },
+  { name: "apart", when: (ui) => editable(ui) && accidents(ui.editor.state.boxes).length > 0, run: separate },
   { name: "to_front", key: "Ctrl+]", when: selectedAny, run: changing(bringToFront) },
   { name: "to_back", key: "Ctrl+[", when: selectedAny, run: changing(sendToBack) },
   { name: "paint", key: "P", when: editable, run: (ui) => ui.tools.toggle() },

@@ -90,6 +90,7 @@ function chosen({ editor }) {
   return { state, selected: boundsOf(state.selected.map((k) => state.boxes[k])) };
 }
 
+/** @param {LayoutCanvas} ui @returns {Status | null} */
 function overlapStatus(ui) {
   const words = overlapWords(ui);
   if (!words) return null;

@@ -24,7 +24,7 @@ const PAGE = [
 
 const PLACES = [
   { keys: ["Tab", "Shift+Tab"], text: "walk" },
-  { keys: ["1", "9"], text: "digit" },
+  { keys: ["1 – 9"], text: "digit" },
   { keys: ["←↑↓→"], text: "move" },
   { keys: ["Shift+←↑↓→"], text: "move_far" },
   { keys: ["Ctrl+←↑↓→"], text: "resize" },
