@@ -68,9 +68,13 @@ def drag_box(layout, boxes: int) -> list[float]:
     return measure(layout)
 
 
-def drag_painted(layout, count: int) -> list[float]:
+def drag_painted(layout, count: int, overlap: str) -> list[float]:
     layout.page.evaluate(PAINT, count)
-    return measure(layout)
+    set_overlap = "node.widgets.find((one) => one.name === 'overlap').value = '{}', ui.refresh()"
+    layout.layout(set_overlap.format(overlap))
+    frames = measure(layout)
+    layout.layout(set_overlap.format("mix"))
+    return frames
 
 
 def paint(layout, count: int) -> list[float]:
@@ -119,7 +123,10 @@ def main() -> int:
             layout.option("Snap", False)
             for case, frames in (
                 (f"{options.boxes} boxes", drag_box(layout, options.boxes)),
-                (f"{options.painted} painted regions", drag_painted(layout, options.painted)),
+                *(
+                    (f"{options.painted} painted regions, {overlap}", drag_painted(layout, options.painted, overlap))
+                    for overlap in ("mix", "nearest")
+                ),
                 (f"painting on one of {options.painted}", paint(layout, options.painted)),
             ):
                 frames = sorted(frames)

@@ -13,16 +13,29 @@ const STRIPE = 5;
  * Leaves of the stage what a box does not lose to others.
  * @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {number} k
  */
-export function clipToShare(ctx, { boxes, cutters, nearest, frame, stage }, k) {
-  for (const other of cutters[k]) {
-    const path = new Path2D();
-    path.rect(-1, -1, stage.w + 2, stage.h + 2);
-    const { mask } = boxes[other];
-    const area = areaOn(boxes[other], frame);
-    if (nearest) addNearer(mask, area, areaOn(boxes[k], frame), path);
-    else path.addPath(regionPath(mask, area));
-    ctx.clip(path, "evenodd");
-  }
+export function clipToShare(ctx, scene, k) {
+  for (const other of scene.cutters[k]) ctx.clip(restOf(scene, k, other), "evenodd");
+}
+
+/** While one box is dragged the others stay, and so does what they leave to each other.
+ * @type {WeakMap<object, WeakMap<object, {key: string, path: Path2D}>>} */
+const rests = new WeakMap();
+
+/** The stage without what a box loses to another. @param {Scene} scene @param {number} k @param {number} other */
+function restOf({ boxes, nearest, frame, stage }, k, other) {
+  const [box, cutter] = [boxes[k], boxes[other]];
+  const found = rests.get(box) ?? new WeakMap();
+  rests.set(box, found);
+  const key = `${nearest} ${frame.x} ${frame.y} ${frame.w} ${frame.h} ${stage.w} ${stage.h}`;
+  const known = found.get(cutter);
+  if (known?.key === key) return known.path;
+  const path = new Path2D();
+  path.rect(-1, -1, stage.w + 2, stage.h + 2);
+  const area = areaOn(cutter, frame);
+  if (nearest) addNearer(cutter.mask, area, areaOn(box, frame), path);
+  else path.addPath(regionPath(cutter.mask, area));
+  found.set(cutter, { key, path });
+  return path;
 }
 
 /** Stripes in both colours where two boxes act together. @param {CanvasRenderingContext2D} ctx @param {Scene} scene */

@@ -6,7 +6,7 @@ import { rasterOf } from "../model/masks.mjs";
  * frame of the screen needs each several times and most stay as they are from frame to frame.
  * @typedef {import("../model/masks.mjs").Mask} Mask
  * @typedef {import("./area.mjs").Area} Area
- * @typedef {{area: Area, path: Path2D}} Drawn
+ * @typedef {{area: Area, loops: Float32Array[], path: Path2D}} Drawn `loops`: on the stage
  */
 
 const KEPT = 96;
@@ -29,21 +29,24 @@ function outlineOf(mask) {
 /** @param {Area} a @param {Area} b */
 const sameArea = (a, b) => a.x === b.x && a.y === b.y && a.w === b.w && a.h === b.h;
 
+/** @param {Mask} mask @param {Area} area @returns {Drawn} */
+function drawnOn(mask, area) {
+  const outline = outlineOf(mask);
+  if (outline.drawn && sameArea(outline.drawn.area, area)) return outline.drawn;
+  const loops = outline.loops.map((loop) => onStage(loop, area));
+  const path = new Path2D();
+  for (const loop of loops) trace(path, loop);
+  outline.drawn = { area, loops, path };
+  return outline.drawn;
+}
+
 /** The outline of a region on the stage, to be filled by the even-odd rule.
  * @param {Mask | undefined} mask @param {Area} area where its box lies @returns {Path2D} */
 export function regionPath(mask, area) {
-  if (!mask) {
-    const path = new Path2D();
-    path.rect(area.x, area.y, area.w, area.h);
-    return path;
-  }
-  const outline = outlineOf(mask);
-  if (!outline.drawn || !sameArea(outline.drawn.area, area)) {
-    const path = new Path2D();
-    for (const loop of outline.loops) trace(path, onStage(loop, area));
-    outline.drawn = { area, path };
-  }
-  return outline.drawn.path;
+  if (mask) return drawnOn(mask, area).path;
+  const path = new Path2D();
+  path.rect(area.x, area.y, area.w, area.h);
+  return path;
 }
 
 /**
@@ -54,7 +57,7 @@ export function addNearer(mask, area, other, path) {
   const [x, y] = [area.x + area.w / 2, area.y + area.h / 2];
   const [dx, dy] = [x - other.x - other.w / 2, y - other.y - other.h / 2];
   const middle = dx * (x - dx / 2) + dy * (y - dy / 2);
-  for (const loop of mask ? outlineOf(mask).loops : [SIDES]) trace(path, halved(onStage(loop, area), dx, dy, middle));
+  for (const loop of mask ? drawnOn(mask, area).loops : [onStage(SIDES, area)]) trace(path, halved(loop, dx, dy, middle));
 }
 
 /** The outline of cells, corner by corner. @param {import("../model/masks.mjs").Raster} cells @param {Area} area */
