@@ -22,7 +22,7 @@ def overlap(layout, value):
 
 
 def colours(layout, points):
-    layout.page.mouse.move(5, 5)
+    layout.page.mouse.move(*layout.at(0.97, 0.03))
     return [tuple(pixel(layout, *point)) for point in points]
 
 
