@@ -66,7 +66,8 @@ def test_the_page_loads_the_canvas_once_and_whole(server, name):
     (script,) = scripts_of(server, name)
     fetched = loaded(server, script)
     assert "/scripts/app.js" in fetched
-    files = [path.relative_to(PACK / "web").as_posix() for path in (PACK / "web" / "layout").iterdir()]
+    files = [path.relative_to(PACK / "web").as_posix() for path in (PACK / "web" / "layout").rglob("*")
+             if path.is_file()]
     assert {folder_url(name) + file for file in files} <= fetched
 
 
