@@ -100,3 +100,4 @@ def layout(loaded):
     loaded.fresh()
     yield loaded
     assert loaded.errors == []
+    assert loaded.sidebar is None, "a letter meant for the canvas went to the page and opened a panel"

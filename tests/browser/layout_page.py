@@ -50,6 +50,7 @@ class LayoutPage:
             """(code) => {
             document.activeElement?.blur?.();
             document.querySelectorAll('.msd-shade, .msd-menu').forEach((left) => left.remove());
+            app.extensionManager.sidebarTab.activeSidebarTabId = null;
             app.graph.clear();
             // Or a new node shows the pictures of the one that had its number.
             app.nodeOutputs = {};
@@ -133,6 +134,11 @@ class LayoutPage:
     @property
     def selected(self) -> list[int]:
         return self.layout("[...ui.editor.state.selected]")
+
+    @property
+    def sidebar(self) -> str | None:
+        """The panel of the frontend's own that is open at the side."""
+        return self.page.evaluate("app.extensionManager.sidebarTab.activeSidebarTabId")
 
     @property
     def undo_steps(self) -> int:

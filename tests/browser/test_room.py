@@ -380,6 +380,7 @@ def test_the_run_lies_under_the_boxes_by_default_first_its_steps_then_its_result
     layout.page.evaluate("app.api.dispatchCustomEvent('execution_interrupted', { prompt_id: 'run' })")
     layout.pause()
     assert under(layout) == "red"
+    layout.focus()
     layout.press("n")
     layout.undo()
     layout.page.wait_for_timeout(300)
