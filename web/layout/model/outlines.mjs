@@ -11,10 +11,13 @@ const STEP_Y = [0, 1, 0, -1];
 /** Pixels of a raster's longer side from which on its outline is smoothed; those of a coarser one are meant. */
 const SMOOTH_FROM = 48;
 
-/** What a point of a smooth outline takes of itself and its neighbours, of how many points on, and what is straight. */
+/**
+ * What a point of a smooth outline takes of itself and its neighbours; from how many points on; and twice the area of the
+ * triangle with its neighbours, in pixels, below which a point may go.
+ */
 const WEIGHTS = [1 / 9, 2 / 9, 3 / 9, 2 / 9, 1 / 9];
 const SMALL = 12;
-const STRAIGHT = 1e-6;
+const STRAIGHT = 0.15;
 
 /**
  * The lines between inside and outside; in a fine raster smoothed by less than a pixel, unless the pixels themselves
@@ -75,7 +78,7 @@ function follow(ways, start, w, exact) {
   return points;
 }
 
-/** Each point as the mean of those around it, so that the stairs of slopes go; then without those on straight runs.
+/** Each point as the mean of those around it, so that the stairs of slopes go; then without those that matter little.
  * @param {number[]} points x and y by turns @returns {number[]} */
 function smoothed(points) {
   const count = points.length;
@@ -85,11 +88,10 @@ function smoothed(points) {
     for (let n = 0; n < WEIGHTS.length; n++) sum += WEIGHTS[n] * points[(k + 2 * (n - 2) + count) % count];
     return sum;
   });
-  /** @type {number[]} */
-  const kept = [];
-  for (let k = 0; k < count; k += 2) {
+  const kept = [means[0], means[1]];
+  for (let k = 2; k < count; k += 2) {
     const [x, y] = [means[k], means[k + 1]];
-    const [px, py] = [means[(k - 2 + count) % count], means[(k - 1 + count) % count]];
+    const [px, py] = [kept[kept.length - 2], kept[kept.length - 1]];
     const [nx, ny] = [means[(k + 2) % count], means[(k + 3) % count]];
     if (Math.abs((x - px) * (ny - y) - (y - py) * (nx - x)) > STRAIGHT) kept.push(x, y);
   }
