@@ -105,6 +105,25 @@ def test_letter_keys_work_on_any_keyboard_layout(layout):
     assert len(layout.boxes) == 6
 
 
+def test_undo_and_redo_work_on_a_keyboard_without_latin_letters(layout):
+    layout.drag((0.1, 0.1), (0.4, 0.4))
+    for key, code, shift, count in (
+        ("я", "KeyZ", False, 0),
+        ("Я", "KeyZ", True, 1),
+        ("я", "KeyZ", False, 0),
+        ("н", "KeyY", False, 1),
+    ):
+        layout.page.evaluate("void (window.msdBefore = app.graph.nodes[0])")
+        layout.page.evaluate(
+            """([key, code, shiftKey]) => document.activeElement.dispatchEvent(
+            new KeyboardEvent('keydown', { key, code, shiftKey, ctrlKey: true, bubbles: true, cancelable: true }))""",
+            [key, code, shift],
+        )
+        layout.page.wait_for_function("app.graph.nodes[0] && app.graph.nodes[0] !== window.msdBefore", timeout=15_000)
+        layout.settle()
+        assert len(layout.boxes) == count
+
+
 def test_enter_ends_a_composition_and_not_the_rename(layout):
     layout.set_boxes(HALF)
     layout.click(0.4, 0.45)

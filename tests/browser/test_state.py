@@ -157,6 +157,8 @@ def test_undo_works_in_full_screen(layout):
     layout.drag((0.5, 0.5), (0.8, 0.8))
     layout.undo()
     assert len(layout.boxes) == 1
+    assert layout.find(".msd-full .msd-root").is_visible()
+    assert layout.layout("document.querySelector('.msd-full').contains(ui.root) && ui.stage.frame.h > 500")
     layout.drag((0.5, 0.1), (0.8, 0.4))
     assert len(layout.boxes) == 2
     layout.press("Escape", "Escape")

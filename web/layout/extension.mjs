@@ -1,6 +1,6 @@
 import { ACTIONS, perform } from "./input/actions.mjs";
 import { ownsFocus } from "./input/focus.mjs";
-import { api, app, isShown } from "./host/frontend.mjs";
+import { api, isShown, selectedNodes } from "./host/frontend.mjs";
 import { loadTexts, t } from "./host/texts.mjs";
 import { SETTINGS } from "./host/settings.mjs";
 import { allCanvases, canvasOf, keepRoom, letGo, makeLayoutWidget, seatOf } from "./seat.mjs";
@@ -13,7 +13,7 @@ const lookAll = () => allCanvases().forEach((canvas) => canvas.look());
 
 /** The canvas of the selected layout node, or with the focus, or the only one that the node editor shows. */
 function chosenCanvas() {
-  const selected = [...(app.canvas?.selectedItems ?? [])].map(canvasOf).find(Boolean);
+  const selected = selectedNodes().map(canvasOf).find(Boolean);
   const shown = allCanvases().filter(({ node }) => node.graph?.getNodeById(node.id) === node && isShown(node));
   return selected ?? shown.find(ownsFocus) ?? (shown.length === 1 ? shown[0] : undefined);
 }

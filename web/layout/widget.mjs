@@ -11,7 +11,7 @@ import { makeFooter } from "./panels/footer.mjs";
 import { FormatError } from "./model/format_error.mjs";
 import { enterFull, leaveFull } from "./panels/full_screen.mjs";
 import { graphReader, isLinked, surroundingsOf } from "./host/surroundings.mjs";
-import { captureUndo, onZoom, outputsOf, toast } from "./host/frontend.mjs";
+import { captureUndo, onNodeProperty, onZoom, outputsOf, toast } from "./host/frontend.mjs";
 import { t } from "./host/texts.mjs";
 import { openTransfer } from "./panels/transfer.mjs";
 import { listenToFocus, takeFocusUp } from "./input/focus.mjs";
@@ -101,7 +101,7 @@ export class LayoutCanvas {
     listenToDrop(this);
     this.root.addEventListener("pointerdown", (/** @type {Event} */ event) => event.stopPropagation());
     listenToFocus(this);
-    this.watch = new Watch(() => this.look());
+    this.watch = new Watch(() => this.look(), onNodeProperty);
     this.stops = [
       listenToClipboard(this),
       listenToNavigation(this),

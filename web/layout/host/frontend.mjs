@@ -2,9 +2,12 @@ import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
 import { hearValue } from "./watch.mjs";
 
-/** The only door to ComfyUI's frontend: everything the canvas asks of it, by the names that both renderers know. */
+/**
+ * The only door to ComfyUI's frontend: everything the canvas asks of it, by the names that both renderers know. What is
+ * private there says what breaks without it.
+ */
 
-export { api, app };
+export { api };
 
 /** @param {string} id @param {any} [fallback] */
 export const readSetting = (id, fallback) => app.extensionManager?.setting?.get(id) ?? fallback;
@@ -17,7 +20,10 @@ export function toast(severity, summary, detail = "") {
   app.extensionManager?.toast?.add({ severity, summary, detail, life: severity === "error" ? 7000 : 3500 });
 }
 
-/** Makes the graph's present state one step of its undo history. */
+/**
+ * Makes the graph's present state one step of its undo history.
+ * Without the tracker's `captureCanvasState`, an edit becomes a step only with the next click or key on the page.
+ */
 export function captureUndo() {
   const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
   if (tracker?.captureCanvasState) tracker.captureCanvasState();
@@ -63,7 +69,10 @@ export function fileUrl({ filename, subfolder = "", type = "input" }) {
   return api.apiURL(`/view?${query}`);
 }
 
-/** What a node sent to the page when it last ran. @param {any} node @returns {any} */
+/**
+ * What a node sent to the page when it last ran.
+ * Without `app.nodeOutputs`, a canvas that comes after the run knows nothing of it.
+ * @param {any} node @returns {any} */
 export function outputsOf(node) {
   const outer = node.graph === app.rootGraph || !node.graph?.id || node.graph.isRootGraph;
   const outputs = app.nodeOutputs ?? {};
@@ -89,11 +98,47 @@ export const SHELL = "msd-layout-canvas";
  */
 export const shellOnPage = (node) => document.querySelector(`[data-node-id="${node.id}"] ${SHELL}`);
 
-/** Whether the node editor shows the graph that a node is in. @param {any} node */
+/**
+ * Whether the node editor shows the graph that a node is in.
+ * Without `app.canvas.graph`, commands do not find the layout that is meant.
+ * @param {any} node
+ */
 export const isShown = (node) => app.canvas?.graph === node.graph;
 
-/** How many screen pixels one CSS pixel of the node editor is. */
-export const graphZoom = () => app.canvas?.ds?.scale ?? 1;
+/** The nodes that are selected. Without `selectedItems`, commands take the layout that has the focus. @returns {any[]} */
+export const selectedNodes = () => [...(app.canvas?.selectedItems ?? [])];
+
+/**
+ * The node editor's own canvas.
+ * Without it, the focus that an undo gives it is not taken back.
+ * @returns {HTMLCanvasElement | undefined}
+ */
+export const editorCanvas = () => app.canvas?.canvas;
+
+/**
+ * Hands a pointer event on to the node editor, which the old renderer keeps from it over widgets.
+ * Without `processMouse…`, the middle button and the wheel do nothing over a canvas there.
+ * @param {"Down"|"Move"|"Up"|"Wheel"} what @param {Event} event
+ */
+export const handOn = (what, event) => void app.canvas?.[`processMouse${what}`]?.(event);
+
+/** What nodes say of themselves that a canvas shows. */
+const SHOWN = new Set(["mode", "title"]);
+
+/**
+ * Calls back when a node of a graph has another mode or title; returns how to stop.
+ * Without `node:property:changed`, one that a script sets shows with the next change by a user.
+ * @param {EventTarget} events the graph's @param {() => void} callback
+ */
+export function onNodeProperty(events, callback) {
+  /** @param {any} event */
+  const listener = (event) => SHOWN.has(event.detail?.property) && callback();
+  events.addEventListener("node:property:changed", listener);
+  return () => events.removeEventListener("node:property:changed", listener);
+}
+
+/** Runs a command of the frontend's. @param {string} id */
+export const runCommand = (id) => void app.extensionManager?.command?.execute(id);
 
 export const usesVueNodes = () => Boolean(readSetting("Comfy.VueNodes.Enabled", false));
 

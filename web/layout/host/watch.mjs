@@ -6,9 +6,6 @@
  * @typedef {any} Widget
  */
 
-/** Properties of a node that change what is read of it. */
-const READ = new Set(["mode", "title"]);
-
 /**
  * Who watches what, and how to stop watching it once the last one has left.
  * @type {WeakMap<object, {callbacks: Set<() => void>, restore: () => void}>}
@@ -16,9 +13,13 @@ const READ = new Set(["mode", "title"]);
 const watched = new WeakMap();
 
 export class Watch {
-  /** @param {() => void} callback */
-  constructor(callback) {
+  /**
+   * @param {() => void} callback
+   * @param {(events: any, announce: () => void) => () => void} hearGraph how to hear of a graph's nodes
+   */
+  constructor(callback, hearGraph) {
     this.callback = callback;
+    this.hearGraph = hearGraph;
     /** @type {Set<object>} */
     this.targets = new Set();
   }
@@ -30,7 +31,7 @@ export class Watch {
     for (const node of nodes) {
       wanted.set(node, hearNode);
       for (const widget of node.widgets ?? []) wanted.set(widget, hearWidget);
-      if (node.graph?.events?.addEventListener) wanted.set(node.graph.events, hearGraph);
+      if (node.graph?.events?.addEventListener) wanted.set(node.graph.events, this.hearGraph);
     }
     for (const target of this.targets) if (!wanted.has(target)) this.leave(target);
     for (const [target, hear] of wanted) if (!this.targets.has(target)) this.join(target, hear);
@@ -65,14 +66,6 @@ const announcing = (callbacks) => () => callbacks.forEach((callback) => callback
 
 /** @param {Node} node @param {() => void} announce */
 const hearNode = (node, announce) => hearCalls(node, "onConnectionsChange", announce);
-
-/** @param {EventTarget} events @param {() => void} announce */
-function hearGraph(events, announce) {
-  /** @param {any} event */
-  const listener = (event) => READ.has(event.detail?.property) && announce();
-  events.addEventListener("node:property:changed", listener);
-  return () => events.removeEventListener("node:property:changed", listener);
-}
 
 /** @param {Widget} widget @param {() => void} announce */
 function hearWidget(widget, announce) {

@@ -1,4 +1,4 @@
-import { app } from "../host/frontend.mjs";
+import { editorCanvas } from "../host/frontend.mjs";
 
 /**
  * Which canvas the keyboard belongs to. It is the one that had the focus last, until something else gets it: when undo
@@ -38,12 +38,10 @@ function hear(event) {
   const target = event.target instanceof Element ? event.target : null;
   if (!owner || target?.closest(OURS)) return;
   // The frontend itself gives the focus to its own canvas during an undo.
-  if (event.type === "focusin" && lost && target === graphCanvas()) return;
+  if (event.type === "focusin" && lost && target === editorCanvas()) return;
   owner = null;
   lost = false;
 }
-
-const graphCanvas = () => app.canvas?.canvas;
 
 /** A canvas goes; `returns`: another one will come in its place. @param {LayoutCanvas} ui @param {boolean} returns */
 export function giveUpFocus(ui, returns) {
@@ -67,7 +65,7 @@ export function releaseFocus() {
 /** Whether keys would go to the page for want of an element that has the focus. */
 function isAdrift() {
   const active = document.activeElement;
-  return !active || active === document.body || active === graphCanvas();
+  return !active || active === document.body || active === editorCanvas();
 }
 
 /**

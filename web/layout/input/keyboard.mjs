@@ -1,4 +1,5 @@
 import { actionForKey, perform } from "./actions.mjs";
+import { runCommand } from "../host/frontend.mjs";
 import { strayOwner } from "./focus.mjs";
 import { hasCtrl, isComposing, isPageKey, isShifted, isTextField, keyName } from "./keys.mjs";
 import { holdSpace } from "./navigation.mjs";
@@ -61,16 +62,24 @@ const settle = ({ editor }) => editor.draft && !editor.gesture && editor.finish(
 /** @param {LayoutCanvas} ui @param {KeyboardEvent} event */
 function keyDown(ui, event) {
   if (isComposing(event) || isTextField(event.target)) return;
-  if (isPageKey(event)) {
-    if (keyName(event) === "z") ui.editor.cancel();
-    return;
-  }
+  if (isPageKey(event)) return pageKey(ui, event);
   const onStage = event.target === ui.stage.canvas || !ui.root.contains(/** @type {Node} */ (event.target));
   if (!onStage && OPERATING.has(keyName(event))) return;
   event.stopPropagation();
   if (ui.tools.key(keyName(event), event)) return event.preventDefault();
   if (ui.editor.busy && keyName(event) !== "escape") return event.preventDefault();
   if (handle(ui, event)) event.preventDefault();
+}
+
+/** A key that is the page's. @param {LayoutCanvas} ui @param {KeyboardEvent} event */
+function pageKey(ui, event) {
+  const name = keyName(event);
+  if (name === "z") ui.editor.cancel();
+  // The page knows these by their Latin letters only.
+  const unknown = hasCtrl(event) && !event.altKey && event.key.toLowerCase() !== name;
+  if (!unknown || (name !== "z" && name !== "y")) return;
+  event.preventDefault();
+  runCommand(name === "y" || event.shiftKey ? "Comfy.Redo" : "Comfy.Undo");
 }
 
 /**

@@ -1,4 +1,4 @@
-import { app, usesVueNodes } from "../host/frontend.mjs";
+import { handOn, usesVueNodes } from "../host/frontend.mjs";
 import { actualPixels, isWhole, panned, zoomedAbout } from "../view/viewport.mjs";
 
 /**
@@ -194,7 +194,7 @@ function turn(event) {
   if (!own && usesVueNodes()) return;
   event.preventDefault();
   event.stopPropagation();
-  if (!own) app.canvas.processMouseWheel(event);
+  if (!own) handOn("Wheel", event);
   else if (ui.stage.holder.contains(target)) turnOn(ui, event);
 }
 

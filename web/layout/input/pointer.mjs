@@ -1,5 +1,5 @@
 import { drawing, lassoing, moving, resizing } from "../model/gestures.mjs";
-import { app, usesVueNodes } from "../host/frontend.mjs";
+import { handOn, usesVueNodes } from "../host/frontend.mjs";
 import { select, selectNextAt, toggle } from "../model/boxes.mjs";
 
 /**
@@ -54,7 +54,7 @@ export function listenToPointer(ui) {
 
   /** @param {PointerEvent} event */
   const move = (event) => {
-    if (panning) return void app.canvas.processMouseMove(event);
+    if (panning) return handOn("Move", event);
     if (!press) return ui.tools.move(event) || hover(ui, event);
     if (event.pointerId !== press.id) return;
     event.stopPropagation();
@@ -74,7 +74,7 @@ export function listenToPointer(ui) {
     clearTimeout(longPress);
     if (panning && event.button === 1) {
       panning = false;
-      return void app.canvas.processMouseUp(event);
+      return handOn("Up", event);
     }
     if (!press && ui.tools.up(event)) return event.stopPropagation();
     if (!press || event.pointerId !== press.id) return;
@@ -113,7 +113,7 @@ export function listenToPointer(ui) {
     event.stopPropagation();
     panning = true;
     canvas.setPointerCapture(event.pointerId);
-    app.canvas.processMouseDown(event);
+    handOn("Down", event);
   };
 
   canvas.addEventListener("pointerdown", down);
