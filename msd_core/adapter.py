@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from .resampler import Resampler
@@ -79,3 +80,13 @@ class Adapter(nn.Module):
         """Keys and values `[..., hidden]` of the tokens `[..., context]`, layer by layer in the table's order."""
         for projection in self.ms_adapter.values():
             yield projection(tokens)
+
+    def project_joint(self, tokens: Tensor, dtype: torch.dtype) -> Tensor:
+        """The same in one tensor of a dtype, `[..., 2 * sum(hidden)]`: the keys of all layers, then their values."""
+        hidden = self.layers.hidden
+        joint = torch.empty(*tokens.shape[:-1], 2 * sum(hidden), device=tokens.device, dtype=dtype)
+        keys, values = (half.split(hidden, dim=-1) for half in joint.split(sum(hidden), dim=-1))
+        for key, value, projected in zip(keys, values, self.project(tokens), strict=True):
+            key.copy_(projected[0])
+            value.copy_(projected[1])
+        return joint

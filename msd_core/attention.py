@@ -6,7 +6,8 @@ to empty tokens, whose keys and values are zero, so that the result there is exa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,7 @@ from .cells import WHOLE, Window
 from .layout import Region, region_cells
 
 AttentionFunction = Callable[..., Tensor]
+CPU = torch.device("cpu")
 
 # Eight of them keep the keys a multiple of eight long, which fused kernels want of a masked attention.
 EMPTY_TOKENS = 8
@@ -33,22 +35,21 @@ def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor
 
 
 class SubjectKeyValues:
-    """Keys and values of the subject tokens in every layer: projected once a run, kept per device and dtype."""
+    """Keys and values of the subject tokens in every layer as one run needs them, kept per device and dtype."""
 
     def __init__(
-        self, projected: Iterable[tuple[Tensor, Tensor]], value_scale: Tensor, layer_scales: Sequence[float]
+        self, projected: Sequence[Tensor], hidden: Sequence[int], value_scale: Tensor, layer_scales: Sequence[float]
     ) -> None:
         """
         Args:
-            projected: keys and values `[frames, L, hidden]` of each layer.
+            projected: what `Adapter.project_joint` made of each subject's tokens, `[1 or frames, t, 2 * sum(hidden)]`.
+            hidden: the width of each layer.
             value_scale: factor on each token's value, `[L]`: scaling a value is scaling its attention probability
                 after the softmax.
             layer_scales: factor on each layer's values.
         """
-        self._layers = [
-            (_with_empty_tokens(key), _with_empty_tokens(value * (value_scale.to(value) * scale)[:, None]))
-            for (key, value), scale in zip(projected, layer_scales, strict=True)
-        ]
+        self._projected, self._hidden = tuple(projected), tuple(hidden)
+        self._value_scale, self._layer_scales = value_scale, tuple(layer_scales)
         self._kept: dict[tuple, list[tuple[Tensor, Tensor]]] = {}
 
     def at(
@@ -71,15 +72,28 @@ class SubjectKeyValues:
         key = (device, dtype, images)
         layers = self._kept.get(key)
         if layers is None:
-            layers = self._kept[key] = self._prepared(*key)
+            layers = self._kept[key] = (
+                self._scaled(device, dtype) if images is None else self._chosen(self._at(device, dtype), images)
+            )
         return layers
 
-    def _prepared(
-        self, device: torch.device, dtype: torch.dtype, images: tuple[int, ...] | None
-    ) -> list[tuple[Tensor, Tensor]]:
-        if images is None:
-            return [(key.to(device, dtype), value.to(device, dtype)) for key, value in self._layers]
-        layers = self._at(device, dtype)
+    def _scaled(self, device: torch.device, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
+        """All layers as views of one tensor, the empty tokens behind the subjects'."""
+        frames, tokens = max(part.shape[0] for part in self._projected), len(self._value_scale)
+        width = sum(self._hidden)
+        joint = torch.zeros(frames, tokens + EMPTY_TOKENS, 2 * width, device=device, dtype=dtype)
+        start = 0
+        for part in self._projected:
+            joint[:, start : start + part.shape[1]] = part.to(device)
+            start += part.shape[1]
+        keys, values = (half.split(self._hidden, dim=-1) for half in joint.split(width, dim=-1))
+        scales = self._value_scale.to(device)[:, None]
+        for value, scale in zip(values, self._layer_scales, strict=True):
+            value[:, :tokens].mul_(scales * scale)
+        return list(zip(keys, values, strict=True))
+
+    @staticmethod
+    def _chosen(layers: list[tuple[Tensor, Tensor]], images: tuple[int, ...]) -> list[tuple[Tensor, Tensor]]:
         frames = layers[0][0].shape[0]
         if frames == 1:
             return layers
@@ -91,18 +105,37 @@ class SubjectKeyValues:
             )
         # A slice costs no memory, and windows of a long batch are mostly slices.
         together = images == tuple(range(first, last + 1))
-        chosen = slice(first, last + 1) if together else torch.tensor(images, device=device)
+        chosen = slice(first, last + 1) if together else torch.tensor(images, device=layers[0][0].device)
         return [(key[chosen], value[chosen]) for key, value in layers]
 
 
+class Reach(NamedTuple):
+    """Where a feature map's positions meet the subjects.
+
+    Attributes:
+        positions: those to attend in, row after row: from the first row in which a subject has a cell to the last one.
+        mask: additive, `[positions, L + 8]` or `[b, positions, L + 8]`.
+        shared: whether a cell may belong to several subjects.
+    """
+
+    positions: slice
+    mask: Tensor
+    shared: bool
+
+    @property
+    def empty(self) -> bool:
+        """Whether no subject has a cell."""
+        return self.positions.start == self.positions.stop
+
+
 class RegionMasks:
-    """The attention masks of the regions at every feature map size: built once a run, kept per device and dtype."""
+    """The regions at every feature map size: cells and masks are built once a run, kept per device and dtype."""
 
     def __init__(self, regions: Sequence[Region], token_counts: Sequence[int]) -> None:
         self._regions = tuple(regions)
         self._token_counts = tuple(token_counts)
         self._cells: dict[tuple, Tensor] = {}
-        self._masks: dict[tuple, Tensor] = {}
+        self._reaches: dict[tuple, Reach] = {}
 
     def cells(
         self, height: int, width: int, active: tuple[bool, ...], device: torch.device,
@@ -116,8 +149,11 @@ class RegionMasks:
         key = (height, width, active, device, windows)
         cells = self._cells.get(key)
         if cells is None:
-            cells = region_cells(self._regions, height, width, *windows) & torch.tensor(active)[:, None, None]
-            cells = self._cells[key] = cells.to(device)
+            if device == CPU:
+                cells = region_cells(self._regions, height, width, *windows) & torch.tensor(active)[:, None, None]
+            else:
+                cells = self.cells(height, width, active, CPU, windows).to(device)
+            self._cells[key] = cells
         return cells
 
     def active(self, active: tuple[bool, ...], device: torch.device) -> Tensor:
@@ -127,26 +163,40 @@ class RegionMasks:
             self._cells[key] = torch.tensor(active, device=device)[:, None, None]
         return self._cells[key]
 
-    def at(
+    def owners(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """Which tokens are whose: `[n, L + 8]`, 1 where a token is the subject's."""
+        key = (device, dtype)
+        if key not in self._cells:
+            blocks = torch.block_diag(*(torch.ones(1, count) for count in self._token_counts))
+            self._cells[key] = F.pad(blocks, (0, EMPTY_TOKENS)).to(device, dtype)
+        return self._cells[key]
+
+    def reach(
         self, height: int, width: int, active: tuple[bool, ...], device: torch.device, dtype: torch.dtype,
         windows: tuple[Window, ...] = (WHOLE,),
-    ) -> Tensor:
-        """The same as an additive mask `[height * width, L + 8]`."""
+    ) -> Reach:
+        """What to attend in, and with which mask."""
         key = (height, width, active, device, dtype, windows)
-        mask = self._masks.get(key)
-        if mask is None:
-            cells = self.cells(height, width, active, device, windows)
-            mask = self._masks[key] = token_mask(cells, self._token_counts, dtype)
-        return mask
+        reach = self._reaches.get(key)
+        if reach is None:
+            cells = self.cells(height, width, active, CPU, windows)
+            inside = cells.sum(dim=0)
+            rows = inside.any(dim=1).nonzero().flatten().tolist() or [0, -1]
+            first, end = rows[0], rows[-1] + 1
+            mask = token_mask(cells[:, first:end], self._token_counts, dtype).to(device)
+            positions = slice(first * width, end * width)
+            reach = self._reaches[key] = Reach(positions, mask, bool((inside > 1).any()))
+        return reach
 
 
 def token_mask(cells: Tensor, token_counts: Sequence[int], dtype: torch.dtype) -> Tensor:
     """Turn the subjects' cells, bool `[..., n, h, w]`, into an additive attention mask `[..., h * w, L + 8]`."""
     cells = rearrange(cells, "... n h w -> ... (h w) n")
-    empty = ~cells.any(dim=-1, keepdim=True)
-    counts = torch.tensor([*token_counts, EMPTY_TOKENS], device=cells.device)
-    visible = torch.cat([cells, empty], dim=-1).repeat_interleave(counts, dim=-1)
-    return torch.zeros(visible.shape, dtype=dtype, device=cells.device).masked_fill_(~visible, MASKED)
+    owners = torch.cat([~cells, cells.any(dim=-1, keepdim=True)], dim=-1)
+    hidden = torch.zeros(owners.shape, dtype=dtype, device=cells.device).masked_fill_(owners, MASKED)
+    counts = (*token_counts, EMPTY_TOKENS)
+    columns = zip(hidden.split(1, dim=-1), counts, strict=True)
+    return torch.cat([column.expand(*column.shape[:-1], count) for column, count in columns], dim=-1)
 
 
 def attend_to_subjects(
@@ -160,18 +210,15 @@ def attend_to_subjects(
     """What the subjects add to a cross-attention's output, before its output projection.
 
     Args:
-        q: `[rows, h * w, hidden]`, the layer's own queries of one conditional latent batch.
+        q: `[rows, positions, hidden]`, the layer's own queries of one conditional latent batch.
         key, value: `[rows or 1, L + 8, hidden]`, of each image of the batch or of all.
-        mask: additive, `[h * w, L + 8]` or `[rows, h * w, L + 8]`.
+        mask: additive, `[positions, L + 8]` or `[rows, positions, L + 8]`.
         heads: the layer's heads.
-        attention: `(q, k, v, heads, mask=...) -> [rows, h * w, hidden]`.
+        attention: `(q, k, v, heads, mask=...) -> [rows, positions, hidden]`.
 
     Returns:
-        `[rows, h * w, hidden]`, exactly zero in positions of no subject.
+        `[rows, positions, hidden]`, exactly zero in positions of no subject.
     """
     rows = q.shape[0]
     return attention(q, key.expand(rows, -1, -1), value.expand(rows, -1, -1), heads, mask=mask)
 
-
-def _with_empty_tokens(x: Tensor) -> Tensor:
-    return F.pad(x, (0, 0, 0, EMPTY_TOKENS))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..adapter import Adapter
-from ..attention import RegionMasks, SubjectKeyValues, attend_to_subjects, token_mask
+from ..attention import Reach, RegionMasks, SubjectKeyValues, attend_to_subjects, token_mask
 from ..auto_layout import AutoLayout, AutoLayoutSettings, phrase_maps, span_matrix
 from ..embeds import SubjectEmbeds
 from .schedule import Clock
@@ -35,8 +35,10 @@ class SubjectRun:
         """
         adapter: Adapter = embeds.adapter
         with torch.no_grad():
-            projected = list(adapter.project(embeds.joint_tokens().to(next(adapter.parameters()))))
-        self._key_values = SubjectKeyValues(projected, embeds.token_weights() * scale, (1.0,) * len(projected))
+            like = next(adapter.parameters())
+            projected = [adapter.project_joint(subject.tokens.to(like), like.dtype) for subject in embeds.subjects]
+        hidden = adapter.layers.hidden
+        self._key_values = SubjectKeyValues(projected, hidden, embeds.token_weights() * scale, (1.0,) * len(hidden))
         self._masks = RegionMasks(embeds.regions, embeds.token_counts)
         self._embeds, self._clock, self._spans = embeds, clock, spans
         self._schedules = [(subject.start, subject.end) for subject in embeds.subjects]
@@ -90,26 +92,27 @@ class SubjectRun:
         """A cross-attention's output `[rows, h * w, hidden]` with the subjects added in the conditional rows."""
         first = self._first
         rows = query[first:]
-        mask = self._mask(layer, rows, text_key[first:], heads)
-        if mask is None:
+        reach = self._reach(layer, rows, text_key[first:], heads)
+        if reach is None or reach.empty:
             return out
         key, value = self._key_values.at(layer, query.device, query.dtype)
-        subjects = attend_to_subjects(rows, key, value, mask, heads)
-        return torch.cat([out[:first], out[first:] + subjects.to(out.dtype)])
+        out = out.clone()
+        out[first:, reach.positions] += attend_to_subjects(rows[:, reach.positions], key, value, reach.mask, heads)
+        return out
 
-    def _mask(self, layer: int, query: Tensor, text_key: Tensor, heads: int) -> Tensor | None:
-        """The mask of a layer's conditional rows; None where no subject acts."""
+    def _reach(self, layer: int, query: Tensor, text_key: Tensor, heads: int) -> Reach | None:
+        """Where to attend in a layer's conditional rows; None where no subject acts."""
         height, width = self._map_size(query.shape[1])
         place = (height, width, self._active, query.device)
         windows = (self._embeds.window,)
         if not self._auto_layouts:
-            return self._masks.at(*place, query.dtype, windows) if any(self._active) else None
+            return self._masks.reach(*place, query.dtype, windows) if any(self._active) else None
         cells = self._auto_cells(layer, query, text_key, heads, self._masks.cells(*place, windows))
         if cells is None:
             return None
-        return token_mask(
-            cells & self._masks.active(self._active, query.device), self._embeds.token_counts, query.dtype
-        )
+        cells = cells & self._masks.active(self._active, query.device)
+        mask = token_mask(cells, self._embeds.token_counts, query.dtype)
+        return Reach(slice(0, height * width), mask, shared=True)
 
     def _auto_cells(self, layer: int, query: Tensor, text_key: Tensor, heads: int, boxes: Tensor) -> Tensor | None:
         """Cells that the prompts' attention gives the subjects, `[rows, n, h, w]`: each prompt its own images'."""

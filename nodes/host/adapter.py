@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import comfy.model_management
 import comfy.model_patcher
 import comfy.ops
@@ -11,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ...msd_core.adapter import Adapter, LayerTable
-from ...msd_core.attention import SubjectKeyValues
 from ...msd_core.checkpoint import DUMMY_TOKENS, AdapterFile, read_adapter
 from ...msd_core.embeds import SubjectEmbeds
 
@@ -51,11 +48,14 @@ class ManagedAdapter:
         tokens = self.model.image_proj(*(x.to(device, torch.float32) for x in (features, phrases, boxes)), grounding)
         return tokens.to(comfy.model_management.intermediate_device())
 
-    def project(self, embeds: SubjectEmbeds, scale: float, layer_scales: Sequence[float]) -> SubjectKeyValues:
-        """Project the subjects' tokens to every layer's keys and values, with all scales folded into the values."""
+    def project(self, embeds: SubjectEmbeds, dtype: torch.dtype) -> list[Tensor]:
+        """Keys and values of each subject's tokens, unscaled, in a UNet's dtype (see `Adapter.project_joint`).
+
+        Each subject is projected by itself, so that its keys and values don't depend on who stands beside it.
+        """
         device = self._load()
-        tokens = embeds.joint_tokens().to(device, torch.float32)
-        return SubjectKeyValues(self.model.project(tokens), embeds.token_weights() * scale, layer_scales)
+        tokens = (subject.tokens.detach().to(device, torch.float32) for subject in embeds.subjects)
+        return [self.model.project_joint(own, dtype) for own in tokens]
 
     def _load(self) -> torch.device:
         comfy.model_management.load_models_gpu([self.patcher])

@@ -7,19 +7,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from comfy.ldm.modules.attention import optimized_attention
 from torch import Tensor
 
-from ...msd_core.attention import attend_to_subjects, token_mask
-from ...msd_core.attribution import subject_shares
+from ...msd_core.attention import AttentionFunction, Reach, attend_to_subjects, token_mask
 from ...msd_core.auto_layout import phrase_maps
 from ...msd_core.cells import WHOLE, Window
+from .attention import subject_attention
 from .place import place_tiles, view_of
 from .rows import CHUNKS, COUPLED_CHUNKS, Chunk, Listed, conditioning_roles, coupled_rows, explain_rows
+from .watching import can_be_watched, watch_subjects, watch_text
 
 if TYPE_CHECKING:
     from .run import SamplingRun
@@ -239,6 +239,7 @@ class AttentionCall:
         self.heads = options["n_heads"]
         self.height, self.width = options["activations_shape"][-2:]
         self.options = options
+        self.read: dict[int, tuple[Tensor, Tensor]] = {}
         if q.shape[1] != self.height * self.width:
             raise ValueError(
                 f"The attention has {q.shape[1]} queries but the feature map is {self.width}x{self.height}: "
@@ -259,14 +260,21 @@ class AttentionCall:
     def _add_to(self, chunk: Chunk, rows: list[slice]) -> None:
         run = self.run
         cells = self._cells(chunk, rows) if self.call.acting else None
-        if run.maps is not None:
-            self._watch(chunk, rows, cells)
+        watched = run.maps is not None and can_be_watched(run, chunk)
+        if watched:
+            watch_text(self, chunk, rows)
         if cells is None:
             return
-        mask = self._mask(chunk, cells)
+        reach = self._reach(chunk, cells)
+        if reach.empty and not watched:
+            return
         key, value = run.key_values.at(self.layer, self.q.device, self.q.dtype, chunk.images)
-        for part in rows:
-            self.out[part].add_(attend_to_subjects(self.q[part], key, value, mask, self.heads, self._attention))
+        for number, part in enumerate(rows):
+            q, out = self.q[part, reach.positions], self.out[part, reach.positions]
+            added = q if reach.empty else attend_to_subjects(q, key, value, reach.mask, self.heads, self.attention)
+            if watched and number == 0:
+                watch_subjects(self, chunk, part, cells, reach, added)
+            out.add_(added)
 
     def _cells(self, chunk: Chunk, rows: list[slice]) -> Tensor | None:
         """The subjects' cells, bool `[n, h, w]` or with auto layout `[b, n, h, w]`; None where none acts."""
@@ -285,16 +293,27 @@ class AttentionCall:
             return found
         return found & run.masks.active(call.active, self.q.device)
 
-    def _mask(self, chunk: Chunk, cells: Tensor) -> Tensor:
-        """The additive attention mask of some cells."""
+    def _reach(self, chunk: Chunk, cells: Tensor) -> Reach:
+        """Where to attend, and with which mask, for some cells."""
         run = self.run
         if cells.ndim == 3:
             windows = run.windows_of(chunk.windows)
-            return run.masks.at(self.height, self.width, self.call.active, self.q.device, self.q.dtype, windows)
-        return token_mask(cells, run.patch.application.embeds.token_counts, self.q.dtype)
+            return run.masks.reach(self.height, self.width, self.call.active, self.q.device, self.q.dtype, windows)
+        mask = token_mask(cells, run.patch.application.embeds.token_counts, self.q.dtype)
+        return Reach(slice(0, self.height * self.width), mask, shared=True)
 
     def _phrase_maps(self, phrases: PromptPhrases, chunk: Chunk, rows: list[slice]) -> Tensor | None:
-        """Maps of the phrases from those rows that hold the prompt; None where none does.
+        """Maps of the phrases from those rows that hold the prompt; None where none does."""
+        found = self.spans(phrases, chunk, rows)
+        if found is None:
+            return None
+        part, spans = found
+        maps = phrase_maps(self.q[part], self.k[part], self.heads, spans, self.height, self.width)
+        self.read[part.start] = spans, maps
+        return maps
+
+    def spans(self, phrases: PromptPhrases, chunk: Chunk, rows: list[slice]) -> tuple[slice, Tensor] | None:
+        """The rows that hold the prompt, and where in it its phrases stand (see `span_matrix`); None where none does.
 
         A couple's regions share their queries, so what the prompt's own rows say of the frame holds for all of them.
         """
@@ -302,41 +321,12 @@ class AttentionCall:
         holder = next((number for number, found in enumerate(starts) if found), None)
         if holder is None:
             return None
-        part = rows[holder]
-        spans = self.run.span_matrix(phrases, self.k.shape[1], starts[holder], self.q.device)
-        return phrase_maps(self.q[part], self.k[part], self.heads, spans, self.height, self.width)
-
-    def _watch(self, chunk: Chunk, rows: list[slice], cells: Tensor | None) -> None:
-        """Record the maps of one attention; nothing of what is computed here reaches the picture."""
-        run = self.run
-        if chunk.windows != (WHOLE,) or chunk.key.part != (WHOLE,):
-            run.account.unwatched()
-            return
-        maps = run.maps
-        maps.at_step(run.step)
-        spoken = self._phrase_maps(run.patch.watch.phrases, chunk, rows)
-        if spoken is not None:
-            maps.text.add(spoken, chunk.images)
-        if cells is None:
-            return
-        key, value = run.key_values.at(self.layer, self.q.device, self.q.dtype, chunk.images)
-        counts = run.patch.application.embeds.token_counts
-        queries, text = self.q[rows[0]], self.out[rows[0]]
-        shares = subject_shares(queries, key, value, self._mask(chunk, cells), self.heads, counts, text)
-        maps.subject.add(shares.unflatten(-1, (self.height, self.width)), chunk.images)
-        maps.regions.add(cells.expand(queries.shape[0], -1, -1, -1).float(), chunk.images)
+        return rows[holder], self.run.span_matrix(phrases, self.k.shape[1], starts[holder], self.q.device)
 
     @property
-    def _attention(self) -> Callable:
-        """The host's attention; subject tokens are few and must be exact, so never in a reduced precision."""
-        precision = self.options.get("attn_precision")
-
-        def attention(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor) -> Tensor:
-            return optimized_attention(
-                q, k, v, heads, mask=mask, attn_precision=precision, low_precision_attention=False
-            )
-
-        return attention
+    def attention(self) -> AttentionFunction:
+        """What computes the subjects' part."""
+        return partial(subject_attention, precision=self.options.get("attn_precision"))
 
 
 def _area(entry: Mapping[str, Any], height: int, width: int) -> tuple[int, int, int, int]:

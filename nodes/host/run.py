@@ -17,8 +17,8 @@ import torch
 from comfy_execution.utils import get_executing_context
 from torch import Tensor
 
-from ...msd_core.attention import RegionMasks
-from ...msd_core.attribution import Attribution, RunMaps, WatchedRun
+from ...msd_core.attention import RegionMasks, SubjectKeyValues
+from ...msd_core.attribution import Attribution, RunMaps, WatchedRun, span_values
 from ...msd_core.auto_layout import AutoLayout, AutoLayoutSettings, span_matrix
 from ...msd_core.cells import Window
 from ...msd_core.embeds import SubjectEmbeds
@@ -29,6 +29,7 @@ from .rows import compose
 from .slot import uncover_blocks
 from .steps import StepCounter
 from .text import PromptPhrases
+from .unet import computes_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +107,11 @@ class Patch:
         """
         guider = executor.class_obj
         refuse_guider(guider)
-        sampling = guider.model_patcher.get_model_object("model_sampling")
-        size = noise.shape[0], *noise.shape[-2:]
-        run = SamplingRun(self, sampling, guider, size, StepCounter(sigmas.tolist(), sampler), sigmas.tolist())
+        model, levels = guider.model_patcher, sigmas.tolist()
+        run = SamplingRun(
+            self, model.get_model_object("model_sampling"), guider, (noise.shape[0], *noise.shape[-2:]),
+            StepCounter(levels, sampler), levels, computes_in(model.model, model.get_model_object("manual_cast_dtype")),
+        )
         outer, _RUNNING[self] = self.run, run
         try:
             run.check(guider.conds)
@@ -159,7 +162,8 @@ class Patch:
     ) -> Any:
         """One call of the UNet; without a sampler it is a run of one call."""
         if self.run is None:
-            run = SamplingRun(self, executor.class_obj.model_sampling)
+            model = executor.class_obj
+            run = SamplingRun(self, model.model_sampling, dtype=computes_in(model, model.manual_cast_dtype))
             transformer_options = self._reading_texts(transformer_options, run)
             evaluation = run.lone_evaluation(x)
         else:
@@ -199,7 +203,7 @@ class SamplingRun:
 
     def __init__(
         self, patch: Patch, model_sampling: Any, guider: Any = None, size: tuple[int, int, int] | None = None,
-        steps: StepCounter | None = None, sigmas: Sequence[float] = (),
+        steps: StepCounter | None = None, sigmas: Sequence[float] = (), dtype: torch.dtype = torch.float32,
     ) -> None:
         """
         Args:
@@ -209,6 +213,7 @@ class SamplingRun:
             size: images, height and width of the whole latent.
             steps: the run's step counter.
             sigmas: the run's own noise levels.
+            dtype: what the UNet computes in.
         """
         self.patch, self.size = patch, size
         self.steps, self.step = steps, 1
@@ -218,6 +223,7 @@ class SamplingRun:
         self._guider = guider
         self._lone: list | None = None
         self._span_matrices: dict[tuple, Tensor] = {}
+        self._span_values: dict[tuple, tuple[Tensor, ...]] = {}
         self._texts: list[Tensor] = []
         self._text_of: dict[Any, int] = {}
         self.maps = None if size is None or patch.watch is None else RunMaps(size[0])
@@ -225,17 +231,20 @@ class SamplingRun:
         self.windows: tuple[tuple[float, float], ...] = ()
         self.always = True
         if patch.application is not None:
-            self._apply(patch.application, model_sampling)
+            self._apply(patch.application, model_sampling, dtype)
         self.account = RunAccount(patch, self.windows, sigmas, size)
 
-    def _apply(self, application: Application, model_sampling: Any) -> None:
+    def _apply(self, application: Application, model_sampling: Any, dtype: torch.dtype) -> None:
         embeds, schedule = application.embeds, model_sampling.percent_to_sigma
         if self.size is not None and embeds.frames not in (1, self.size[0]):
             raise ValueError(
                 f"The embeds hold {embeds.frames} frames, one for each image, but the latent batch has {self.size[0]} "
                 f"images: set its batch size to {embeds.frames}."
             )
-        self.key_values = embeds.adapter.project(embeds, application.scale, application.layer_scales)
+        self.key_values = SubjectKeyValues(
+            embeds.adapter.project(embeds, dtype), embeds.adapter.layers.hidden,
+            embeds.token_weights() * application.scale, application.layer_scales,
+        )
         self.masks = RegionMasks(embeds.regions, embeds.token_counts)
         self.windows = tuple(
             (schedule(max(application.start, subject.start)), schedule(min(application.end, subject.end)))
@@ -306,10 +315,17 @@ class SamplingRun:
         self, phrases: PromptPhrases, length: int, starts: tuple[int, ...], device: torch.device
     ) -> Tensor:
         """What averages a context's attention over each phrase's tokens: `[length, n]` (see `span_matrix`)."""
-        key = (phrases, length, starts, device)
+        key = (phrases.spans, length, starts, device)
         if key not in self._span_matrices:
             self._span_matrices[key] = span_matrix(phrases.spans, starts, length).to(device)
         return self._span_matrices[key]
+
+    def span_values(self, spans: Tensor, heads: int, hidden: int, dtype: torch.dtype) -> tuple[Tensor, ...]:
+        """Values that make an attention read phrases (see `span_values`), of one of the run's span matrices."""
+        key = (id(spans), heads, hidden, dtype)
+        if key not in self._span_values:
+            self._span_values[key] = span_values(spans, heads, hidden // heads, dtype)
+        return self._span_values[key]
 
     def end(self) -> None:
         """Say what the run did, and hand over what was watched."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import torch
+
 from ...msd_core.adapter import LayerTable
 
 
@@ -51,3 +53,14 @@ def match_layers(unet: Any, adapter: LayerTable, name: str) -> list[tuple[str, i
     if table != adapter:
         raise ValueError(f"{name} is made for {adapter}, but this model has {table}: use an SDXL checkpoint.")
     return [layer.slot for layer in found]
+
+
+def computes_in(model: Any, cast: torch.dtype | None) -> torch.dtype:
+    """The dtype that the queries of a model will have.
+
+    Args:
+        model: the host's model.
+        cast: what its weights are cast to as they are used, or None.
+    """
+    dtype = cast or model.get_dtype()
+    return dtype if dtype in (torch.float16, torch.bfloat16) else torch.float32

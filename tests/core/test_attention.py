@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from msd_core.attention import EMPTY_TOKENS, RegionMasks, SubjectKeyValues, attend_to_subjects, token_mask
+from msd_core.attention import CPU, EMPTY_TOKENS, RegionMasks, SubjectKeyValues, attend_to_subjects, token_mask
 from msd_core.boxes import Box
 from msd_core.cells import WHOLE
 from msd_core.layout import Region, region_cells
@@ -21,16 +21,24 @@ def case(boxes, height, width, batch=1, seed=0):
     return q, keys, values
 
 
+def side_by_side(*layers):
+    """Keys and values of the layers as `Adapter.project_joint` gives them, and the layers' widths."""
+    keys, values = zip(*layers, strict=True)
+    return [torch.cat([*keys, *values], dim=-1)], [key.shape[-1] for key in keys]
+
+
 def attend(boxes, height, width, q, keys, values, weights=None, scale=1.0, active=None):
-    """The way a run computes it: keys and values prepared once, masks built once, one attention."""
+    """The way a run computes it: keys and values prepared once, masks built once, one attention in some rows."""
     counts = [COUNT] * len(boxes)
     weights = torch.ones(len(boxes)) if weights is None else torch.tensor(weights)
-    projected = [(keys.flatten(0, 1)[None], values.flatten(0, 1)[None])]
-    prepared = SubjectKeyValues(projected, weights.repeat_interleave(COUNT) * scale, [1.0])
+    projected, hidden = side_by_side((keys.flatten(0, 1)[None], values.flatten(0, 1)[None]))
+    prepared = SubjectKeyValues(projected, hidden, weights.repeat_interleave(COUNT) * scale, [1.0])
     masks = RegionMasks([Region(box) for box in boxes], counts)
-    mask = masks.at(height, width, active or (True,) * len(boxes), q.device, q.dtype)
+    reach = masks.reach(height, width, active or (True,) * len(boxes), q.device, q.dtype)
     key, value = prepared.at(0, q.device, q.dtype)
-    return attend_to_subjects(q, key, value, mask, HEADS)
+    out = torch.zeros_like(q)
+    out[:, reach.positions] += attend_to_subjects(q[:, reach.positions], key, value, reach.mask, HEADS)
+    return out
 
 
 @pytest.mark.parametrize("height, width", MAPS)
@@ -117,24 +125,87 @@ def test_each_image_of_a_batch_may_have_keys_and_a_mask_of_its_own():
 def test_masks_and_keys_are_built_once_and_kept():
     boxes = BOX_SETS["nested"]
     masks = RegionMasks([Region(box) for box in boxes], [COUNT, COUNT])
-    cpu = torch.device("cpu")
-    first = masks.at(8, 8, (True, True), cpu, torch.float32)
-    assert masks.at(8, 8, (True, True), cpu, torch.float32) is first
-    assert masks.at(8, 8, (True, False), cpu, torch.float32) is not first
+    first = masks.reach(8, 8, (True, True), CPU, torch.float32)
+    assert masks.reach(8, 8, (True, True), CPU, torch.float32) is first
+    assert masks.reach(8, 8, (True, False), CPU, torch.float32) is not first
     _, keys, values = case(boxes, 1, 1)
-    prepared = SubjectKeyValues([(keys, values)], torch.ones(COUNT), [1.0])
-    half = prepared.at(0, cpu, torch.float16)
-    assert prepared.at(0, cpu, torch.float16)[0] is half[0]
+    prepared = SubjectKeyValues(*side_by_side((keys, values)), torch.ones(COUNT), [1.0])
+    half = prepared.at(0, CPU, torch.float16)
+    assert prepared.at(0, CPU, torch.float16)[0] is half[0]
     assert half[0].dtype == torch.float16
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_all_layers_are_kept_in_one_tensor_of_the_runs_dtype_and_nothing_else(dtype):
+    """Keys and values of all layers, the empty tokens among them, and no second list in another dtype."""
+    projected, hidden = side_by_side(*torch.randn(3, 2, 1, COUNT, HIDDEN))
+    prepared = SubjectKeyValues([part.to(dtype) for part in projected], hidden, torch.ones(COUNT), [1.0, 0.5, 2.0])
+    storages = {part.untyped_storage() for layer in range(3) for part in prepared.at(layer, CPU, dtype)}
+    assert {len(storage) for storage in storages} == {3 * 2 * (COUNT + EMPTY_TOKENS) * HIDDEN * dtype.itemsize}
+    assert len({storage.data_ptr() for storage in storages}) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_scales_are_multiplied_before_values_are_rounded(dtype):
+    """One factor and one rounding, not a rounding for each of the two scales."""
+    projected, hidden = side_by_side(*torch.randn(2, 2, 1, COUNT, HIDDEN).to(dtype))
+    weights = torch.tensor([0.3, 0.7, 1.1, 1.3])
+    prepared = SubjectKeyValues(projected, hidden, weights, [0.9, 1.7])
+    unscaled = SubjectKeyValues(projected, hidden, torch.ones(COUNT), [1.0, 1.0])
+    for layer, scale in enumerate((0.9, 1.7)):
+        (key, value), (plain_key, plain) = (one.at(layer, CPU, dtype) for one in (prepared, unscaled))
+        assert torch.equal(key, plain_key)
+        expected = (plain[:, :COUNT].float() * (weights * scale)[:, None]).to(dtype)
+        assert torch.equal(value[:, :COUNT], expected)
+        assert value[:, COUNT:].abs().max() == 0
+
+
+@pytest.mark.parametrize("height, width", [*MAPS, (64, 40)])
+@pytest.mark.parametrize("name", BOX_SETS)
+def test_the_rows_between_the_first_and_the_last_of_all_regions_are_attended_in(name, height, width):
+    regions = [Region(box) for box in BOX_SETS[name]]
+    reach = RegionMasks(regions, [COUNT] * len(regions)).reach(
+        height, width, (True,) * len(regions), CPU, torch.float32
+    )
+    cells = region_cells(regions, height, width)
+    inside = cells.any(dim=0).any(dim=1).nonzero().flatten().tolist()
+    assert reach.positions == slice(inside[0] * width, (inside[-1] + 1) * width)
+    whole = token_mask(cells, [COUNT] * len(regions), torch.float32)
+    assert torch.equal(reach.mask, whole[reach.positions])
+    assert reach.shared == bool((cells.sum(dim=0) > 1).any())
+    assert not reach.empty
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("height, width", [(64, 64), (32, 32), (48, 20)])
+def test_attention_in_some_rows_is_that_of_all_to_the_bit(dtype, height, width):
+    """A query's attention depends on no other query's; views of the queries show that nothing is copied."""
+    boxes = (Box(0.1, 0.3, 0.5, 0.7), Box(0.45, 0.35, 0.9, 0.6))
+    generator = torch.Generator().manual_seed(0)
+    q = torch.randn(2, height * width, 2 * 64, generator=generator).to(dtype)
+    key, value = torch.randn(2, 1, 2 * COUNT + EMPTY_TOKENS, 2 * 64, generator=generator).to(dtype)
+    regions = [Region(box) for box in boxes]
+    reach = RegionMasks(regions, [COUNT, COUNT]).reach(height, width, (True, True), CPU, dtype)
+    whole = token_mask(region_cells(regions, height, width), [COUNT, COUNT], dtype)
+    some = q[:, reach.positions]
+    assert some.data_ptr() == q[0, reach.positions.start].data_ptr()
+    expected = attend_to_subjects(q, key, value, whole, 2)
+    assert torch.equal(attend_to_subjects(some, key, value, reach.mask, 2), expected[:, reach.positions])
+
+
+def test_where_no_subject_is_there_is_nothing_to_attend_in():
+    masks = RegionMasks([Region(Box(0.0, 0.0, 0.3, 0.3))], [COUNT])
+    away = (0.5, 0.5, 1.0, 1.0)
+    assert masks.reach(8, 8, (True,), CPU, torch.float32, (away,)).empty
+    assert masks.reach(8, 8, (False,), CPU, torch.float32).empty
+    assert not masks.reach(8, 8, (True,), CPU, torch.float32).empty
 
 
 def of_frames(frames):
     """Two layers' keys and values, of every image its own, in float16 as a run asks for them."""
     generator = torch.Generator().manual_seed(4)
-    prepared = SubjectKeyValues(
-        [tuple(torch.randn(2, frames, COUNT, HIDDEN, generator=generator)) for _ in range(2)], torch.ones(COUNT),
-        [1.0, 0.5],
-    )
+    layers = (torch.randn(2, frames, COUNT, HIDDEN, generator=generator) for _ in range(2))
+    prepared = SubjectKeyValues(*side_by_side(*layers), torch.ones(COUNT), [1.0, 0.5])
     return prepared, torch.device("cpu"), torch.float16
 
 
@@ -178,17 +249,20 @@ def test_masks_of_a_view_are_those_of_its_windows():
     view = (0.75, 0.0, 1.25, 1.0), (-0.25, 0.0, 0.25, 1.0)
     for windows in (view, view[:1], (WHOLE,)):
         assert torch.equal(masks.cells(8, 6, both, cpu, windows), region_cells(regions, 8, 6, *windows))
-    mask = masks.at(8, 6, both, cpu, torch.float32, view)
-    assert torch.equal(mask, token_mask(region_cells(regions, 8, 6, *view), [COUNT, COUNT], torch.float32))
-    assert masks.at(8, 6, both, cpu, torch.float32, view) is mask
-    assert masks.at(8, 6, both, cpu, torch.float32) is masks.at(8, 6, both, cpu, torch.float32, (WHOLE,))
-    assert masks.at(8, 6, both, cpu, torch.float32, view[:1]) is not mask
+    reach = masks.reach(8, 6, both, cpu, torch.float32, view)
+    whole = token_mask(region_cells(regions, 8, 6, *view), [COUNT, COUNT], torch.float32)
+    assert torch.equal(reach.mask, whole[reach.positions])
+    assert masks.reach(8, 6, both, cpu, torch.float32, view) is reach
+    assert masks.reach(8, 6, both, cpu, torch.float32) is masks.reach(8, 6, both, cpu, torch.float32, (WHOLE,))
+    assert masks.reach(8, 6, both, cpu, torch.float32, view[:1]) is not reach
 
 
 def test_masks_are_exact_in_low_precision():
     """bf16 would shift cells: 0.7 of 130 columns is 91, but 0.69921875 of them is 90.9."""
     region = Region(Box(0.7, 0.0, 1.0, 1.0))
     cpu = torch.device("cpu")
-    full, low = (RegionMasks([region], [1]).at(2, 130, (True,), cpu, d) for d in (torch.float32, torch.bfloat16))
+    full, low = (
+        RegionMasks([region], [1]).reach(2, 130, (True,), cpu, d).mask for d in (torch.float32, torch.bfloat16)
+    )
     assert torch.equal(full == 0, low == 0)
     assert (full.view(2, 130, -1)[0, :, 0] == 0).nonzero()[0].item() == 91

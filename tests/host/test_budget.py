@@ -37,8 +37,8 @@ def test_a_layer_costs_one_attention_and_one_sum(host, studio, monkeypatch):
     """With PyTorch's fused attention: the text's, the subjects' and an addition."""
     from comfy.ldm.modules.attention import attention_pytorch
 
-    for module in (host.module("nodes.host.slot"), host.module("nodes.host.call")):
-        monkeypatch.setattr(module, "optimized_attention", attention_pytorch)
+    monkeypatch.setattr(host.module("nodes.host.slot"), "optimized_attention", attention_pytorch)
+    monkeypatch.setattr(host.module("nodes.host.attention"), "_attention", attention_pytorch)
     names = call_ops(host, studio, studio.apply())
     fused = [name for name in names if "scaled_dot_product" in name]
     assert len(fused) == 2

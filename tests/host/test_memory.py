@@ -64,6 +64,24 @@ def test_subject_tensors_are_made_per_device_and_dtype_and_not_per_layer(host, s
     assert 1 <= len(built) <= sizes
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_run_keeps_keys_and_values_in_the_unets_dtype_and_projects_them_in_no_other(host, studio, monkeypatch, dtype):
+    adapter = host.module("msd_core.adapter").Adapter
+    original, asked, runs = adapter.project_joint, [], []
+
+    def spy(self, tokens, dtype):
+        asked.append(dtype)
+        return original(self, tokens, dtype)
+
+    monkeypatch.setattr(adapter, "project_joint", spy)
+    key_values = host.module("nodes.host.run").SubjectKeyValues
+    monkeypatch.setattr(host.module("nodes.host.run"), "SubjectKeyValues",
+                        lambda *args: runs.append(key_values(*args)) or runs[-1])
+    studio.sample(studio.apply(model=studio.in_dtype(dtype)), steps=1)
+    assert asked == [dtype] * 2
+    assert {key[1] for key in runs[0]._kept} == {dtype}
+
+
 @pytest.mark.parametrize("folder", ["nodes", "nodes/host"])
 def test_no_device_is_named_and_no_cache_emptied(folder):
     for path in (PACK / folder).glob("*.py"):

@@ -312,15 +312,35 @@ def test_a_lora_and_the_subjects_both_act(host, studio):
 
 def test_the_subjects_attention_is_never_done_in_reduced_precision(host, studio, monkeypatch):
     """Sage attention ruins adapters; the host's switch keeps it off this call and on the text's."""
-    call = host.module("nodes.host.call")
+    attention = host.module("nodes.host.attention")
     asked = []
-    original = call.optimized_attention
+    original = attention._attention
 
     def spy(*args, **kwargs):
-        asked.append(kwargs.get("low_precision_attention"))
+        asked.append((kwargs.get("low_precision_attention"), "attn_precision" in kwargs))
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(call, "optimized_attention", spy)
+    monkeypatch.setattr(attention, "_attention", spy)
     studio.sample(studio.apply(), steps=1)
     assert asked
-    assert set(asked) == {False}
+    assert set(asked) == {(False, True)}
+
+
+@pytest.mark.parametrize("name", ["sage", "sage3", "flash", "comfy_kitchen_int8"])
+def test_where_the_hosts_choice_does_not_do_subjects_get_its_pytorch_attention(host, monkeypatch, name):
+    """Flash warns on every call with a mask; Comfy Kitchen's has no switch and would compute subjects in INT8."""
+    from comfy.ldm.modules import attention as hosts
+
+    choose, chosen = host.module("nodes.host.attention").fit_for_subjects, object()
+    assert choose(chosen) is chosen
+    monkeypatch.setitem(hosts.REGISTERED_ATTENTION_FUNCTIONS, name, chosen)
+    assert choose(chosen) is hosts.attention_pytorch
+
+
+@pytest.mark.parametrize("name", ["pytorch", "sub_quad", "split", "xformers"])
+def test_every_other_choice_of_the_host_is_kept(host, name):
+    """Its `attn_precision` is needed where attention overflows in half precision, as on Macs."""
+    from comfy.ldm.modules import attention as hosts
+
+    chosen = hosts.get_attention_function(name, None) or hosts.attention_xformers
+    assert host.module("nodes.host.attention").fit_for_subjects(chosen) is chosen
