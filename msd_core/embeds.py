@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from .cells import WHOLE, Window
 from .layout import Region
+
+
+class Projections:
+    """Keys and values of some tokens in every layer, unscaled, on the CPU: made once for each adapter and dtype.
+
+    They live with the tokens, and go with the adapter. A copy is the object itself; a pickled one starts anew.
+    """
+
+    def __init__(self, tokens: Tensor) -> None:
+        self.tokens = tokens
+        self._made: WeakKeyDictionary[Any, dict[torch.dtype, Tensor]] = WeakKeyDictionary()
+
+    def at(self, adapter: Any, dtype: torch.dtype, project: Callable[[Tensor, torch.dtype], Tensor]) -> Tensor:
+        """What `project` makes of the tokens (see `Adapter.project_joint`)."""
+        made = self._made.setdefault(adapter, {})
+        if dtype not in made:
+            made[dtype] = project(self.tokens, dtype).cpu()
+        return made[dtype]
+
+    def __deepcopy__(self, memo: dict) -> Projections:
+        return self
+
+    def __reduce__(self) -> tuple:
+        return Projections, (self.tokens,)
 
 
 @dataclass(frozen=True)
@@ -24,6 +50,7 @@ class SubjectTokens:
         weight: factor on the adapter's scale.
         start: share of the sampling run after which it acts, 0..1.
         end: share of the sampling run after which it no longer acts, 0..1.
+        projections: the tokens' keys and values; none are made yet by default.
     """
 
     tokens: Tensor
@@ -32,6 +59,11 @@ class SubjectTokens:
     weight: float = 1.0
     start: float = 0.0
     end: float = 1.0
+    projections: Projections | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.projections is None or self.projections.tokens is not self.tokens:
+            object.__setattr__(self, "projections", Projections(self.tokens))
 
 
 @dataclass(frozen=True)
@@ -64,10 +96,15 @@ class SubjectEmbeds:
     def regions(self) -> tuple[Region, ...]:
         return tuple(subject.region for subject in self.subjects)
 
-    def joint_tokens(self) -> Tensor:
-        """The tokens of all subjects, concatenated in order: `[frames, sum of t, C]`."""
-        frames = self.frames
-        return torch.cat([subject.tokens.expand(frames, -1, -1) for subject in self.subjects], dim=1)
+    def projected(self, dtype: torch.dtype, project: Callable[[Tensor, torch.dtype], Tensor]) -> list[Tensor]:
+        """Each subject's keys and values, unscaled, in a UNet's dtype, on the CPU.
+
+        Each subject is projected by itself, so that its keys and values don't depend on who stands beside it.
+
+        Args:
+            project: makes those that are not made yet, of tokens (see `Adapter.project_joint`).
+        """
+        return [subject.projections.at(self.adapter, dtype, project) for subject in self.subjects]
 
     def token_weights(self) -> Tensor:
         """Every token's subject weight: fp32 `[sum of t]`."""

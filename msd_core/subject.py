@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .photo import Photo
 from .pictures import read_images, read_masks
 
 logger = logging.getLogger("MS-Diffusion")
@@ -48,6 +49,7 @@ class Subject:
         weight: factor on the adapter's scale for this subject, 0 or more.
         start: share of the sampling run after which it acts, 0..1.
         end: share of the sampling run after which it no longer acts, 0..1.
+        photo: the views with what models have made of them; one of their own by default.
 
     Raises:
         ValueError: empty phrase, weight out of range, or start not before end.
@@ -58,8 +60,11 @@ class Subject:
     weight: float = 1.0
     start: float = 0.0
     end: float = 1.0
+    photo: Photo | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if self.photo is None or self.photo.views is not self.views:
+            object.__setattr__(self, "photo", Photo(self.views))
         if not self.phrase.strip():
             raise ValueError(f'The phrase is {self.phrase!r} but must name the subject: write a word such as "dog".')
         if not 0.0 <= self.weight < float("inf"):

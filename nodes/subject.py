@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
+from ..msd_core.photo import Origin, Photo
 from ..msd_core.subject import FITS, MASK_MEANINGS, Fit, MaskIs, Subject, cut_and_fit
 from .types import CATEGORY
 from .types import Subject as SubjectType
@@ -105,5 +106,6 @@ class MSDiffusionSubject(io.ComfyNode):
         mask_is: MaskIs = "subject",
     ) -> io.NodeOutput:
         views = cut_and_fit(image, mask, fit, mask_is)
-        subject = Subject(views.pixels, phrase.strip(), weight, start_percent, end_percent)
+        photo = Photo(views.pixels, Origin((image, mask), fit, mask_is))
+        subject = Subject(views.pixels, phrase.strip(), weight, start_percent, end_percent, photo)
         return io.NodeOutput(subject, views.preview())

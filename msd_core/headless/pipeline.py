@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from ..adapter import Adapter
 from ..auto_layout import AutoLayoutSettings
 from ..boxes import Box, parse_boxes
 from ..checkpoint import DUMMY_TOKENS, AdapterFile, read_adapter
-from ..embeds import SubjectEmbeds, SubjectTokens
+from ..embeds import Projections, SubjectEmbeds, SubjectTokens
 from ..layout import Region
 from ..overlap import Overlap, with_overlap
+from ..photo import Features, Photo
 from ..subject import Subject
 from .base import load_base, require_packages
 from .image_encoder import image_features, load_image_encoder
@@ -173,21 +175,44 @@ class MSDiffusionPipeline:
         regions = [Region(box if isinstance(box, Box) else parse_boxes([box])[0]) for box in boxes]
         regions = with_overlap(regions, overlap, *(frame or (self._own_size, self._own_size)))
         phrases = phrase_embeds(self.pipe, [subject.phrase for subject in subjects])
-        encoded = []
-        with self._at_work(self.image_encoder):
-            features = [image_features(self.image_encoder, subject.views) for subject in subjects]
-        with self._at_work(self.adapter):
-            for subject, region, phrase, seen in zip(subjects, regions, phrases, features, strict=True):
-                views = len(seen)
-                tokens = self.adapter.image_proj(
-                    seen, phrase.to(seen).expand(views, -1),
-                    torch.tensor([region.box.edges], device=seen.device).expand(views, -1), grounding,
-                )
-                joint = tokens.float().flatten(0, 1)[None]
-                encoded.append(
-                    SubjectTokens(joint, region, subject.phrase, subject.weight, subject.start, subject.end)
-                )
+        with ExitStack() as work:
+            seen = [self._features(subject.photo, work) for subject in subjects]
+        with ExitStack() as work:
+            made = [
+                self._tokens(subject.photo, features, phrase[None], region.box, grounding, work)
+                for subject, features, phrase, region in zip(subjects, seen, phrases, regions, strict=True)
+            ]
+        encoded = [
+            SubjectTokens(own.tokens, region, subject.phrase, subject.weight, subject.start, subject.end, own)
+            for subject, region, own in zip(subjects, regions, made, strict=True)
+        ]
         return SubjectEmbeds(tuple(encoded), self.adapter)
+
+    def _features(self, photo: Photo, work: ExitStack) -> Features:
+        """What the image encoder sees in a photo, looked at once; the encoder is at work until `work` ends."""
+        encoder = self.image_encoder
+
+        def look() -> Features:
+            work.enter_context(self._at_work(encoder))
+            return Features(image_features(encoder, photo.views).cpu())
+
+        return photo.result(encoder, encoder.dtype, look)
+
+    def _tokens(
+        self, photo: Photo, seen: Features, phrase: Tensor, box: Box, grounding: bool, work: ExitStack
+    ) -> Projections:
+        """A subject's tokens, resampled once; the adapter is at work until `work` ends."""
+
+        def resample() -> Projections:
+            work.enter_context(self._at_work(self.adapter))
+            like = next(self.adapter.parameters())
+            states, views = seen.states.to(like), len(seen.states)
+            edges = torch.tensor([box.edges], device=states.device).expand(views, -1)
+            tokens = self.adapter.image_proj(states, phrase.to(states).expand(views, -1), edges, grounding)
+            return Projections(tokens.float().flatten(0, 1)[None].cpu())
+
+        start = (box.edges, *phrase.flatten().tolist()) if grounding else None
+        return photo.result(self.adapter, (seen.mark, start), resample)
 
     @torch.no_grad()
     def __call__(
@@ -264,8 +289,13 @@ class MSDiffusionPipeline:
         if auto_layout is not None:
             prompts = [prompt] if isinstance(prompt, str) else prompt
             spans = [phrase_spans(self.pipe, one, phrases) for one in prompts]
-        with self._at_work(embeds.adapter):
-            return SubjectRun(embeds, scale, Clock(self.pipe.scheduler), auto_layout, spans)
+        with ExitStack() as work:
+            projected = embeds.projected(self.pipe.unet.dtype, partial(self._project, embeds.adapter, work))
+        return SubjectRun(embeds, projected, scale, Clock(self.pipe.scheduler), auto_layout, spans)
+
+    def _project(self, adapter: Adapter, work: ExitStack, tokens: Tensor, dtype: torch.dtype) -> Tensor:
+        work.enter_context(self._at_work(adapter))
+        return adapter.project_joint(tokens.to(next(adapter.parameters())), dtype)
 
     def _start(
         self, sigmas: Sequence[float], shape: tuple[int, int, int],

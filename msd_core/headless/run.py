@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..adapter import Adapter
 from ..attention import Reach, RegionMasks, SubjectKeyValues, attend_to_subjects, token_mask
 from ..auto_layout import AutoLayout, AutoLayoutSettings, phrase_maps, span_matrix
 from ..embeds import SubjectEmbeds
@@ -22,22 +21,20 @@ class SubjectRun:
     """Keys and values, masks, and for each call of the UNet the step, the rows and the subjects that act."""
 
     def __init__(
-        self, embeds: SubjectEmbeds, scale: float, clock: Clock, auto_layout: AutoLayoutSettings | None = None,
+        self, embeds: SubjectEmbeds, projected: Sequence[Tensor], scale: float, clock: Clock,
+        auto_layout: AutoLayoutSettings | None = None,
         spans: Sequence[Spans] = (),
     ) -> None:
         """
         Args:
             embeds: the encoded subjects; their adapter is an `Adapter`.
+            projected: their keys and values (see `SubjectEmbeds.projected`).
             scale: factor on what they add.
             clock: tells the sampling step.
             auto_layout: how each prompt's own attention takes over from the boxes, or None.
             spans: for auto layout, each prompt's.
         """
-        adapter: Adapter = embeds.adapter
-        with torch.no_grad():
-            like = next(adapter.parameters())
-            projected = [adapter.project_joint(subject.tokens.to(like), like.dtype) for subject in embeds.subjects]
-        hidden = adapter.layers.hidden
+        hidden = embeds.adapter.layers.hidden
         self._key_values = SubjectKeyValues(projected, hidden, embeds.token_weights() * scale, (1.0,) * len(hidden))
         self._masks = RegionMasks(embeds.regions, embeds.token_counts)
         self._embeds, self._clock, self._spans = embeds, clock, spans

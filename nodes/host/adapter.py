@@ -10,11 +10,15 @@ from torch import Tensor
 
 from ...msd_core.adapter import Adapter, LayerTable
 from ...msd_core.checkpoint import DUMMY_TOKENS, AdapterFile, read_adapter
-from ...msd_core.embeds import SubjectEmbeds
+from ...msd_core.photo import KnownPhotos
 
 
 class ManagedAdapter:
-    """The value of MSD_ADAPTER. Weights keep the file's dtype and are cast as they are used; it computes in fp32."""
+    """The value of MSD_ADAPTER. Weights keep the file's dtype and are cast as they are used; it computes in fp32.
+
+    Attributes:
+        photos: those that it has read, for subjects that come again with another phrase or weight.
+    """
 
     def __init__(self, file: AdapterFile, name: str) -> None:
         self.name = name
@@ -28,11 +32,15 @@ class ManagedAdapter:
             load_device=comfy.model_management.get_torch_device(),
             offload_device=comfy.model_management.unet_offload_device(),
         )
+        self.photos = KnownPhotos()
 
     @classmethod
     def load(cls, path: str, name: str) -> ManagedAdapter:
         """Read, check and wrap an adapter file (see `checkpoint.read_adapter` for what it refuses)."""
         return cls(read_adapter(path), name)
+
+    def __deepcopy__(self, memo: dict) -> ManagedAdapter:
+        return self
 
     @property
     def layers(self) -> LayerTable:
@@ -43,19 +51,15 @@ class ManagedAdapter:
         return self.model.image_proj.feature_width
 
     def resample(self, features: Tensor, phrases: Tensor, boxes: Tensor, grounding: bool) -> Tensor:
-        """Tokens `[n, t, C]` fp32 of n views, on the host's intermediate device (see `Resampler.forward`)."""
+        """Tokens `[n, t, C]` fp32 of n views, on the CPU (see `Resampler.forward`)."""
         device = self._load()
         tokens = self.model.image_proj(*(x.to(device, torch.float32) for x in (features, phrases, boxes)), grounding)
-        return tokens.to(comfy.model_management.intermediate_device())
+        return tokens.detach().cpu()
 
-    def project(self, embeds: SubjectEmbeds, dtype: torch.dtype) -> list[Tensor]:
-        """Keys and values of each subject's tokens, unscaled, in a UNet's dtype (see `Adapter.project_joint`).
-
-        Each subject is projected by itself, so that its keys and values don't depend on who stands beside it.
-        """
+    def project(self, tokens: Tensor, dtype: torch.dtype) -> Tensor:
+        """Keys and values of tokens in every layer, on the CPU, in a UNet's dtype (see `Adapter.project_joint`)."""
         device = self._load()
-        tokens = (subject.tokens.detach().to(device, torch.float32) for subject in embeds.subjects)
-        return [self.model.project_joint(own, dtype) for own in tokens]
+        return self.model.project_joint(tokens.to(device, torch.float32), dtype).cpu()
 
     def _load(self) -> torch.device:
         comfy.model_management.load_models_gpu([self.patcher])

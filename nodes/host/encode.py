@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...msd_core.embeds import SubjectEmbeds, SubjectTokens
+from ...msd_core.boxes import Box
+from ...msd_core.embeds import Projections, SubjectEmbeds, SubjectTokens
 from ...msd_core.layout import Layout
+from ...msd_core.photo import Features
 from ...msd_core.subject import Subject
 from .adapter import ManagedAdapter
 from .open_clip import OpenCLIPVision
@@ -48,15 +50,38 @@ def encode_subjects(
     in_order = sorted(subjects.items())
     regions = layout.among([socket for socket, _ in in_order])
     for (_, subject), region in zip(in_order, regions, strict=True):
-        features = image_features(clip_vision, subject.views)
-        views = features.shape[0]
-        phrase = phrase_embedding(clip, subject.phrase).expand(views, -1)
-        box = torch.tensor([region.box.edges], dtype=torch.float32).expand(views, -1)
-        tokens = adapter.resample(features, phrase, box, grounding)
+        made = subject_tokens(adapter, clip_vision, clip, subject, region.box, grounding)
         encoded.append(SubjectTokens(
-            tokens.flatten(0, 1)[None], region, subject.phrase, subject.weight, subject.start, subject.end
+            made.tokens, region, subject.phrase, subject.weight, subject.start, subject.end, made
         ))
     return SubjectEmbeds(tuple(encoded), adapter, frame=(layout.width, layout.height))
+
+
+def subject_tokens(
+    adapter: ManagedAdapter, clip_vision: Any, clip: Any, subject: Subject, box: Box, grounding: bool
+) -> Projections:
+    """A subject's tokens `[1, views * t, C]`, with its keys and values as far as they have been made.
+
+    What was made of the same photo before is not made again: features are the photo's, an embedding is the phrase's,
+    and tokens come of both and the box.
+    """
+    photo = subject.photo
+    adapter.photos.meet(photo)
+    seen = photo.result(
+        clip_vision, _state(clip_vision), lambda: Features(image_features(clip_vision, photo.views).detach().cpu())
+    )
+    named = photo.result(
+        clip, (_state(clip), subject.phrase), lambda: phrase_embedding(clip, subject.phrase).detach().cpu()
+    )
+    start = (box.edges, *named.flatten().tolist()) if grounding else None
+
+    def resampled() -> Projections:
+        views = seen.states.shape[0]
+        edges = torch.tensor([box.edges], dtype=torch.float32).expand(views, -1)
+        tokens = adapter.resample(seen.states, named.expand(views, -1), edges, grounding)
+        return Projections(tokens.flatten(0, 1)[None])
+
+    return photo.result(adapter, (seen.mark, start), resampled)
 
 
 def check_counts(layout: Layout, subjects: Mapping[int, Subject]) -> None:
@@ -118,6 +143,11 @@ def phrase_embedding(clip: Any, phrase: str) -> Tensor:
         return encoder.encode_token_weights(tokens)[1].float()
     finally:
         model.reset_clip_options()
+
+
+def _state(model: Any) -> Any:
+    """What tells a model's weights from those that it may get in place."""
+    return getattr(model.patcher, "patches_uuid", None)
 
 
 def _encoder(width: int) -> str:

@@ -242,7 +242,7 @@ class SamplingRun:
                 f"images: set its batch size to {embeds.frames}."
             )
         self.key_values = SubjectKeyValues(
-            embeds.adapter.project(embeds, dtype), embeds.adapter.layers.hidden,
+            embeds.projected(dtype, embeds.adapter.project), embeds.adapter.layers.hidden,
             embeds.token_weights() * application.scale, application.layer_scales,
         )
         self.masks = RegionMasks(embeds.regions, embeds.token_counts)

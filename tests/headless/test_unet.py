@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from msd_core.adapter import Adapter, LayerTable
 from msd_core.auto_layout import AutoLayoutSettings
 from msd_core.boxes import Box
 from msd_core.demo.config import ADAPTER, CROSS_ATTENTIONS, UNET
@@ -23,13 +24,17 @@ CELLS = (20, 20)
 BOX = Box(0.1, 0.1, 0.6, 0.6)
 
 
-class DrawnAdapter(torch.nn.Module):
-    """Projections of drawn weights under the adapter's interface."""
+class DrawnAdapter(Adapter):
+    """Projections of drawn weights."""
 
     def __init__(self, hidden: int, layers: int) -> None:
-        super().__init__()
+        torch.nn.Module.__init__(self)
         shape = (layers, 2, hidden, ADAPTER["output_width"])
         self.weights = torch.nn.Parameter(torch.randn(shape) * ADAPTER["output_width"] ** -0.5)
+
+    @property
+    def layers(self) -> LayerTable:
+        return LayerTable((self.weights.shape[2],) * len(self.weights), self.weights.shape[3])
 
     def project(self, tokens):
         for key, value in self.weights:
@@ -51,7 +56,8 @@ def embeds_in(boxes: list[Box], frames: int = 1, window=(0.0, 0.0, 1.0, 1.0), **
 
 
 def run_of(embeds: SubjectEmbeds, scale: float = 1.0, **inputs) -> SubjectRun:
-    return SubjectRun(embeds, scale, Clock(diffusers.EulerDiscreteScheduler()), **inputs)
+    projected = embeds.projected(torch.float32, embeds.adapter.project_joint)
+    return SubjectRun(embeds, projected, scale, Clock(diffusers.EulerDiscreteScheduler()), **inputs)
 
 
 def velocity(

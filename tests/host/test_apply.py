@@ -99,17 +99,16 @@ def test_an_interrupted_run_leaves_nothing_behind(studio):
     assert same(studio.sample(patched), expected)
 
 
-def test_keys_and_values_are_projected_once_a_run(studio, monkeypatch):
+def test_keys_and_values_are_projected_once_a_subject_when_they_are_first_needed(studio, monkeypatch):
     adapter = studio.demo.adapter
     calls = []
     project = adapter.project
     monkeypatch.setattr(adapter, "project", lambda *args: (calls.append(1), project(*args))[1])
-    patched = studio.apply()
+    patched = studio.apply(studio.encode(subjects=[studio.subject("dog", 310), studio.subject("cat", 311)]))
     assert calls == []
-    studio.sample(patched, steps=3)
-    assert calls == [1]
-    studio.sample(patched, steps=3)
-    assert calls == [1, 1]
+    for _ in range(2):
+        studio.sample(patched, steps=3)
+        assert calls == [1, 1]
 
 
 def test_swapped_boxes_swap_the_subjects(studio):

@@ -274,8 +274,9 @@ def test_keys_that_are_half_the_conditioning_are_followed(host, studio, auto):
 
 def test_a_wrapper_that_runs_the_unet_itself_has_the_run(host, studio, auto, monkeypatch):
     """DeepCache calls the UNet past the host's `apply_model`."""
-    calls, project = [], studio.demo.adapter.project
-    monkeypatch.setattr(studio.demo.adapter, "project", lambda *args: (calls.append(1), project(*args))[1])
+    runs, kind = [], host.module("nodes.host.run")
+    made = kind.SubjectKeyValues
+    monkeypatch.setattr(kind, "SubjectKeyValues", lambda *args: (runs.append(1), made(*args))[1])
 
     def past(model):
         model, inner = model.clone(), model.model
@@ -294,9 +295,9 @@ def test_a_wrapper_that_runs_the_unet_itself_has_the_run(host, studio, auto, mon
 
     for model in (studio.apply(), auto()):
         expected = studio.sample(model, steps=3)
-        calls.clear()
+        runs.clear()
         assert torch.equal(studio.sample(past(model), steps=3), expected)
-        assert calls == [1]
+        assert runs == [1]
 
 
 def test_an_absent_phrase_is_named_in_the_log_and_keeps_its_box(host, studio, auto, monkeypatch, caplog):

@@ -180,17 +180,17 @@ def test_regions_of_other_prompts_do_not_move_what_the_prompt_says(host, studio,
 def test_in_a_couples_regions_the_subjects_stand_where_the_prompt_has_found_them(host, studio, auto, seen):
     """The regions' rows have the base's queries, so what the base says of the frame holds for them."""
     cells, call = [], host.module("nodes.host.call").AttentionCall
-    original = call._mask
+    original = call._reach
 
     def keep(self, chunk, found):
         cells.append(found)
         return original(self, chunk, found)
 
-    call._mask = keep
+    call._reach = keep
     try:
         studio.sample(couple(auto, [text(host, studio, "grass")[0][0]], ANNOUNCED[0]), steps=2)
     finally:
-        call._mask = original
+        call._reach = original
     assert all(len(one.rows) == 2 for one in seen)
     assert all(found.ndim == 4 for found in cells)
 

@@ -31,7 +31,7 @@ def with_reference(host, model, embeds, scale):
     """The model with the reference's cross-attention in every slot, written without any of the pack's own attention."""
     unet = host.module("nodes.host.unet")
     adapter = embeds.adapter.model
-    tokens = embeds.joint_tokens()[0]
+    tokens = torch.cat([subject.tokens[0] for subject in embeds.subjects])
     counts = embeds.token_counts
     boxes = [subject.region.box.edges for subject in embeds.subjects]
     weights = torch.tensor([subject.weight for subject in embeds.subjects]) * scale

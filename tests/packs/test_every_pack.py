@@ -96,11 +96,11 @@ def test_nothing_of_it_is_left_on_the_model_and_the_neighbour(packs, neighbour, 
 
 
 @beside(US_FIRST, US_LAST)
-def test_keys_and_values_are_made_once_a_run_and_the_adapter_is_never_copied(packs, neighbour, order):
+def test_keys_and_values_are_made_once_a_subject_and_the_adapter_is_never_copied(packs, neighbour, order):
     scene = Scene()
     said = scene.node("StandInSaidProjections", embeds=scene.embeds())
     _, log = packs.latents_and_log(scene.sample(together(scene, neighbour, order, embeds=said)))
-    assert log.count("keys and values are made") == 1
+    assert log.count("keys and values are made") == 2
     assert "the adapter is copied" not in log
 
 
