@@ -131,14 +131,15 @@ EXAMPLES_IN_ORDER = (
     ),
     Example(
         "05 Auto layout", "auto_layout",
-        "The boxes are only rough. From step 5 on, the places where the prompt's own "
-        "attention sees `car` and `rocket` take over from them.\n\n"
+        "The boxes are only rough, and they overlap. They rule the first fifth of the noise schedule; then `car` and "
+        "`rocket` move, in their boxes' sizes, to where the prompt's own attention sees them, apart from one "
+        "another.\n\n"
         "The prompt is written once, in *Prompt text*, and goes to the text encoder and to *MS-Diffusion Auto Layout*. "
         "Each subject's phrase must stand in it.",
         "night",
         (
-            ExampleSubject(Drawing("car", 3), (0.0, 0.25, 0.5, 0.75)),
-            ExampleSubject(Drawing("rocket", 17), (0.5, 0.25, 1.0, 0.75)),
+            ExampleSubject(Drawing("car", 3), (0.05, 0.3, 0.6, 0.85)),
+            ExampleSubject(Drawing("rocket", 17), (0.35, 0.1, 0.85, 0.6)),
         ),
         "auto layout", seed=5,
     ),

@@ -71,6 +71,7 @@ KINDS = {
         widgets={
             "prompt": ("STRING", ""), "threshold": ("FLOAT", 0.5), "start_step": ("INT", 5),
             "before_start": ("COMBO", "boxes"), "absent_phrase": ("COMBO", "keep box"),
+            "method": ("COMBO", "steady"),
         },
         outputs={"auto_layout": "MSD_AUTO_LAYOUT"},
     ),

@@ -24,7 +24,7 @@ CAPTIONS: dict[Kind, str] = {
     "plain": "subjects and their boxes",
     "control": "subjects, boxes and a sketch",
     "hires": "small first, then 1.5 times as large",
-    "auto layout": "rough boxes, then the prompt's own attention",
+    "auto layout": "rough boxes that overlap, moved apart",
     "regions": "regions of any shape instead of boxes",
     "views": "several views; weight and time of each subject",
     "blend": "one step for each image of a batch",
@@ -124,7 +124,7 @@ def _draw_layout(page: Page, example: Example, photos: list[Snapshot]) -> None:
 
 def _draw_auto_layout(page: Page, example: Example, sprites: list[Sprite]) -> None:
     boxes = _boxes(example)
-    places = [_inside(box, sprite) for box, sprite in zip(boxes, sprites, strict=True)]
+    places = [_inside(box, sprite) for box, sprite in zip(_moved(boxes), sprites, strict=True)]
     page.photo(_scene(example), PICTURE, FAINT)
     _draw_subjects(page, example, sprites, [(left, (top + bottom) / 2) for left, top, _, bottom in places])
     for index, (sprite, place, box) in enumerate(zip(sprites, places, boxes, strict=True)):
@@ -132,6 +132,15 @@ def _draw_auto_layout(page: Page, example: Example, sprites: list[Sprite]) -> No
         page.cutout(sprite.cutout, place)
         page.dashed_rectangle(box, COLORS[index])
         page.tag(box[0], box[1], str(index + 1), COLORS[index])
+
+
+def _moved(boxes: list[Rectangle]) -> list[Rectangle]:
+    """Where the example's picture has its subjects: the first lower, the second further up and to the right."""
+    side = PICTURE[2] - PICTURE[0]
+    return [
+        (left + across * side, top + down * side, right + across * side, bottom + down * side)
+        for (left, top, right, bottom), (across, down) in zip(boxes, ((0.0, 0.1), (0.1, -0.1)), strict=True)
+    ]
 
 
 def _draw_free_form(page: Page, example: Example, sprites: list[Sprite]) -> None:

@@ -76,12 +76,14 @@ class SubjectEmbeds:
         window: the part of the layout's frame that is sampled: all of it, or a tile.
         frame: width and height in pixels of the whole frame that the layout was made for, None if unknown. Regions are
             fractions of it, so what matters is its aspect.
+        origin: what the layout came from, as its host names it, None if unknown.
     """
 
     subjects: tuple[SubjectTokens, ...]
     adapter: Any
     window: Window = WHOLE
     frame: tuple[int, int] | None = None
+    origin: str | None = None
 
     @property
     def frames(self) -> int:

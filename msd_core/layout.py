@@ -125,11 +125,13 @@ class Layout:
         width: frame width in pixels.
         height: frame height in pixels.
         regions: one per subject, in the subjects' order, all in one company or none in any.
+        origin: what it came from, as its host names it, None if unknown.
     """
 
     width: int
     height: int
     regions: tuple[Region, ...]
+    origin: str | None = None
 
     @property
     def boxes(self) -> tuple[Box, ...]:

@@ -47,6 +47,26 @@ def words_of(pieces: Sequence[str | None]) -> list[Word]:
     return words
 
 
+class PromptWords(NamedTuple):
+    """The words of a prompt as auto layout reads them, in token positions.
+
+    Attributes:
+        phrases: each subject's phrase, empty for an absent one.
+        others: each other word.
+    """
+
+    phrases: tuple[tuple[int, ...], ...]
+    others: tuple[tuple[int, ...], ...] = ()
+
+    @classmethod
+    def of(cls, prompt: Sequence[str | None], phrases: Sequence[Sequence[str | None]]) -> PromptWords:
+        """Find phrases and tell the other words apart (see `match_phrases`); punctuation is none."""
+        spans = match_phrases(prompt, phrases)
+        named = {position for span in spans for position in span}
+        others = (word.positions for word in words_of(prompt) if not word.is_punctuation)
+        return cls(tuple(spans), tuple(positions for positions in others if named.isdisjoint(positions)))
+
+
 def match_phrases(prompt: Sequence[str | None], phrases: Sequence[Sequence[str | None]]) -> list[tuple[int, ...]]:
     """Find each phrase in the prompt.
 

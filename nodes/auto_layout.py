@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..msd_core.auto_layout import AutoLayoutSettings
+from ..msd_core.auto_layout import METHODS, AutoLayoutSettings
 from .host.patch import AutoLayoutRequest
 from .host.text import Prompt
 from .types import CATEGORY, AutoLayout
@@ -20,8 +20,8 @@ class MSDiffusionAutoLayout(io.ComfyNode):
             display_name="MS-Diffusion Auto Layout",
             category=CATEGORY,
             description=(
-                "Lets the prompt's own cross-attention say where each subject is, from a sampling step on. Rough boxes "
-                "are enough; each subject's phrase should stand in the prompt."
+                "Lets the prompt's own cross-attention say where each subject is. Boxes may be rough or overlap; drawn "
+                "over the whole frame they say nothing. Each subject's phrase should stand in the prompt."
             ),
             search_aliases=["pseudo layout", "no boxes", "layout from attention"],
             inputs=[
@@ -39,22 +39,24 @@ class MSDiffusionAutoLayout(io.ComfyNode):
                     min=0.0,
                     max=0.99,
                     step=0.01,
-                    tooltip="Share of a map's range above which a place belongs to the subject, 0 to 0.99. Lower gives "
-                    "larger regions.",
+                    tooltip="Method paper only: share of a map's range above which a place belongs to the subject, 0 "
+                    "to 0.99. Lower gives larger regions.",
                 ),
                 io.Int.Input(
                     "start_step",
                     default=5,
                     min=1,
                     max=10000,
-                    tooltip="First sampling step of the run on which the prompt's attention rules, counted from 1.",
+                    tooltip="Method paper only: first sampling step of the run on which the prompt's attention rules, "
+                    "counted from 1. Steady begins at a share of the noise schedule.",
                 ),
                 io.Combo.Input(
                     "before_start",
                     options=["boxes", "off"],
                     default="boxes",
                     optional=True,
-                    tooltip="What rules before that: the layout's boxes, or nothing, so that no subject acts.",
+                    tooltip="What rules before the prompt's attention does: boxes, where they are more or less right; "
+                    "off, so that no subject acts and the picture finds its own composition, where they are a guess.",
                 ),
                 io.Combo.Input(
                     "absent_phrase",
@@ -64,6 +66,15 @@ class MSDiffusionAutoLayout(io.ComfyNode):
                     advanced=True,
                     tooltip="What becomes of a subject whose phrase is not in the prompt: it keeps its box, or it "
                     "vanishes, as in the original code.",
+                ),
+                io.Combo.Input(
+                    "method",
+                    options=list(METHODS),
+                    default=METHODS[0],
+                    optional=True,
+                    tooltip="steady: one region of the box's size for each subject, where the prompt's attention fits "
+                    "it best, near its box, apart from the others, then kept. paper: each layer cuts its own maps at "
+                    "the threshold, from start_step on.",
                 ),
             ],
             outputs=[AutoLayout.Output(display_name="auto_layout", tooltip="For Apply MS-Diffusion.")],
@@ -78,6 +89,9 @@ class MSDiffusionAutoLayout(io.ComfyNode):
         start_step: int,
         before_start: str = "boxes",
         absent_phrase: str = "keep box",
+        method: str = METHODS[0],
     ) -> io.NodeOutput:
-        settings = AutoLayoutSettings(threshold, start_step, before_start == "boxes", absent_phrase == "keep box")
+        settings = AutoLayoutSettings(
+            threshold, start_step, before_start == "boxes", absent_phrase == "keep box", method
+        )
         return io.NodeOutput(AutoLayoutRequest(settings, Prompt.of(clip, prompt)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -87,6 +88,7 @@ class MSDiffusionLayout(io.ComfyNode):
                 io.Image.Output(display_name="preview", tooltip="The boxes with their names, over the background."),
                 io.BoundingBox.Output(display_name="bounding_boxes", tooltip="The boxes in pixels."),
             ],
+            hidden=[io.Hidden.unique_id],
             has_intermediate_output=True,
         )
 
@@ -109,7 +111,8 @@ class MSDiffusionLayout(io.ComfyNode):
         masks: torch.Tensor | None = None,
         overlap: Overlap = "mix",
     ) -> io.NodeOutput:
-        layout = build_layout(width, height, boxes, bounding_boxes, masks, overlap)
+        origin = cls.hidden.unique_id if cls.hidden else None
+        layout = replace(build_layout(width, height, boxes, bounding_boxes, masks, overlap), origin=origin)
         preview = draw_layout(layout, background)
         pixels = boxes_to_pixels(layout.boxes, width, height)
         report = layout_report(layout, background, overlap)

@@ -10,8 +10,11 @@ import torch
 from msd_core.demo import config
 from msd_core.demo.weights import total_size
 
-from .evaluate import table
+from . import evaluate
+from .judged import WITHIN, table
 
+CARD = config.WEIGHTS_FOLDER / "MODEL_CARD.md"
+AUTO_LAYOUT = "## Auto layout"
 STAGES = ("autoencoder", "base", "vision", "joint", "adapter", "decoder")
 WHAT = {
     "autoencoder": "autoencoder on 64-pixel crops, then on whole scenes",
@@ -79,10 +82,36 @@ near those colours; *sprite in box*, *kind*, *pattern*: what a separate probe se
 {probe["kind"]:.3f} of kinds and {probe["pattern"]:.3f} of patterns; chance is .125 and .333); *scene*: the
 background is the prompt's.
 
-{table(measured["results"])}
+{evaluate.table(measured["results"])}
 
 Measured by `python -m training.evaluate`.
 """
-    target = config.WEIGHTS_FOLDER / "MODEL_CARD.md"
-    target.write_text(text)
-    return target
+    CARD.write_text(text)
+    if (folder / "auto_layout.json").exists():
+        write_auto_layout(folder)
+    return CARD
+
+
+def write_auto_layout(folder: Path) -> Path:
+    """Write what `training.auto_layout` has measured into the card, as its last section, in place of an earlier one."""
+    measured = json.loads((folder / "auto_layout.json").read_text())
+    pictures = measured["pairs"] * measured["seeds"]
+    text = f"""{AUTO_LAYOUT}
+Held-out pairs again, {measured["pairs"]} of them with {measured["seeds"]} seeds each, {pictures} pictures a row, with
+standard errors over pairs. The probe slides over the whole picture, so a subject counts wherever it stands; the first
+row is what it finds in the scenes as they are drawn, which no other can be expected to pass. *ident*: a sprite has the
+subject's kind and its colours rather than the other subject's; *both*: both subjects of the picture; *near*: of the
+subjects that the bare model draws from the same noise, those within {WITHIN:g} of the frame of where it draws them;
+*exchanged*: of the pictures where both are found in both, those with the two in each other's places; *doubles*: sprites
+a picture that are no subject's.
+
+Starts: *right* boxes of the scene as drawn; *rough*, each moved by about a quarter of the frame; *overlapping*, the
+second moved by a quarter of the frame onto the first; *none*, boxes over the whole frame and no grounding. *Random
+places* and *pushed apart* read no maps: disjoint regions give looks by themselves, and what maps add is place.
+
+{table(measured["rows"])}
+
+Measured by `python -m training.auto_layout`.
+"""
+    CARD.write_text(CARD.read_text().split(AUTO_LAYOUT)[0].rstrip() + "\n\n" + text)
+    return CARD

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..auto_layout import AutoLayoutSettings
+from ..auto_layout import METHODS, AutoLayoutSettings
 from ..boxes import Box, box_value
 from ..layout import Region
 from ..overlap import OVERLAPS, with_overlap
@@ -59,9 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where boxes overlap: mix; front or nearest, to whose box the place belongs then; apart moves the boxes "
              "(default: the file's, or mix)")
     add("--auto-layout", type=float, nargs="?", const=AUTO_LAYOUT.threshold, metavar="THRESHOLD",
-        help="let the prompt's own attention take over from rough boxes (threshold 0.5)")
+        help="let the prompt's own attention take over from rough boxes (the paper's method has a threshold, 0.5)")
+    add("--auto-layout-method", choices=METHODS, default=AUTO_LAYOUT.method,
+        help=f"how it does (default {AUTO_LAYOUT.method})")
+    add("--auto-layout-before", choices=("boxes", "off"), default="boxes",
+        help="what rules until then: the boxes, or no subject acts (default boxes)")
     add("--auto-layout-from", type=int, default=AUTO_LAYOUT.start_step, metavar="STEP",
-        help="the first step on which it does (default 5)")
+        help="the paper's method: the first step on which it does (default 5)")
     add("--device", help="cuda, cuda:1, xpu, mps or cpu (default: the fastest there is, demo cpu)")
     add("--out", default="ms_diffusion.png", help="the PNG to write; several get numbers (default ms_diffusion.png)")
 
@@ -85,7 +89,7 @@ def run(options: argparse.Namespace) -> str:
     control = {"image": open_picture(options.control_image).convert("RGB")} if options.control_image else {}
     auto_layout = None
     if options.auto_layout is not None:
-        auto_layout = AutoLayoutSettings(options.auto_layout, options.auto_layout_from)
+        auto_layout = _auto_layout(options)
     pipeline = _pipeline(options, device)
     embeds = None
     if subjects:
@@ -111,6 +115,21 @@ def run(options: argparse.Namespace) -> str:
             "subjects": [{**asdict(subject), "box": _told(subject.box)} for subject in named],
         })
     return ", ".join(str(target) for target in targets)
+
+
+def _auto_layout(options: argparse.Namespace) -> AutoLayoutSettings:
+    """How auto layout takes over; what only the paper's method has is refused for the other."""
+    settings = AutoLayoutSettings(
+        options.auto_layout, options.auto_layout_from, options.auto_layout_before == "boxes",
+        method=options.auto_layout_method,
+    )
+    own = (settings.threshold, settings.start_step) == (AUTO_LAYOUT.threshold, AUTO_LAYOUT.start_step)
+    if settings.method != "paper" and not own:
+        raise ValueError(
+            f"The threshold is {settings.threshold:g} and the first step {settings.start_step}, but the method "
+            f"{settings.method} has neither: add --auto-layout-method paper, or leave them out."
+        )
+    return settings
 
 
 def _told(box: Box) -> tuple[float, ...] | dict[str, Any]:

@@ -27,8 +27,8 @@ from .base import load_base, require_packages
 from .image_encoder import image_features, load_image_encoder
 from .run import SubjectRun
 from .schedule import Clock, check_scheduler, check_start, host_schedule, told_timesteps
-from .text import phrase_embeds, phrase_spans
-from .unet import check_layers, layers_of, subjects_in
+from .text import phrase_embeds, prompt_words
+from .unet import check_layers, layers_of, layers_to_read, subjects_in
 
 PIPELINES = ("StableDiffusionXLPipeline", "StableDiffusionXLControlNetPipeline")
 
@@ -285,13 +285,15 @@ class MSDiffusionPipeline:
         self, embeds: SubjectEmbeds, scale: float, prompt: str | list[str] | None,
         auto_layout: AutoLayoutSettings | None,
     ) -> SubjectRun:
-        phrases, spans = [subject.phrase for subject in embeds.subjects], []
+        phrases, words = [subject.phrase for subject in embeds.subjects], []
         if auto_layout is not None:
             prompts = [prompt] if isinstance(prompt, str) else prompt
-            spans = [phrase_spans(self.pipe, one, phrases) for one in prompts]
+            words = [prompt_words(self.pipe, one, phrases) for one in prompts]
         with ExitStack() as work:
             projected = embeds.projected(self.pipe.unet.dtype, partial(self._project, embeds.adapter, work))
-        return SubjectRun(embeds, projected, scale, Clock(self.pipe.scheduler), auto_layout, spans)
+        return SubjectRun(
+            embeds, projected, scale, Clock(self.pipe.scheduler), auto_layout, words, layers_to_read(self.pipe.unet)
+        )
 
     def _project(self, adapter: Adapter, work: ExitStack, tokens: Tensor, dtype: torch.dtype) -> Tensor:
         work.enter_context(self._at_work(adapter))

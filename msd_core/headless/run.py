@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from ..attention import Reach, RegionMasks, SubjectKeyValues, attend_to_subjects, token_mask
-from ..auto_layout import AutoLayout, AutoLayoutSettings, phrase_maps, span_matrix
+from ..attention import Reach, RegionMasks, SubjectKeyValues, attend_to_subjects
+from ..auto_layout import AutoLayoutSettings
 from ..embeds import SubjectEmbeds
+from ..phrases import PromptWords
+from .auto_layout import Attended, PaperRows, SteadyRows
 from .schedule import Clock
-
-Spans = Sequence[Sequence[int]]
-"""For each subject, the positions of its phrase in one prompt."""
 
 
 class SubjectRun:
@@ -22,8 +20,7 @@ class SubjectRun:
 
     def __init__(
         self, embeds: SubjectEmbeds, projected: Sequence[Tensor], scale: float, clock: Clock,
-        auto_layout: AutoLayoutSettings | None = None,
-        spans: Sequence[Spans] = (),
+        auto_layout: AutoLayoutSettings | None = None, words: Sequence[PromptWords] = (), layers: Sequence[int] = (),
     ) -> None:
         """
         Args:
@@ -32,18 +29,21 @@ class SubjectRun:
             scale: factor on what they add.
             clock: tells the sampling step.
             auto_layout: how each prompt's own attention takes over from the boxes, or None.
-            spans: for auto layout, each prompt's.
+            words: for auto layout, each prompt's.
+            layers: those that auto layout reads where its settings name none.
         """
         hidden = embeds.adapter.layers.hidden
         self._key_values = SubjectKeyValues(projected, hidden, embeds.token_weights() * scale, (1.0,) * len(hidden))
         self._masks = RegionMasks(embeds.regions, embeds.token_counts)
-        self._embeds, self._clock, self._spans = embeds, clock, spans
+        self._embeds, self._clock = embeds, clock
         self._schedules = [(subject.start, subject.end) for subject in embeds.subjects]
-        self._auto_layouts = [
-            AutoLayout(auto_layout, [bool(span) for span in prompt]) for prompt in spans if auto_layout is not None
-        ]
-        self._span_matrices: list[Tensor] = []
-        self._settings = auto_layout
+        self.auto_layout: PaperRows | SteadyRows | None = None
+        if auto_layout is not None and auto_layout.method == "paper":
+            self.auto_layout = PaperRows(auto_layout, words, clock, embeds, self._masks)
+        elif auto_layout is not None:
+            self.auto_layout = SteadyRows(
+                auto_layout, words, clock, embeds, self._masks, auto_layout.layers or layers
+            )
         self._active: tuple[bool, ...] = ()
         self._acted = {index for index, schedule in enumerate(self._schedules) if schedule == (0.0, 1.0)}
         self._first = 0
@@ -61,6 +61,8 @@ class SubjectRun:
             ValueError: the subjects have another number of frames than the batch has images.
         """
         self._clock.tick(timestep)
+        if self.auto_layout is not None:
+            self.auto_layout.begin()
         self._active = self._clock.acting(self._schedules)
         self._acted.update(index for index, acts in enumerate(self._active) if acts)
         self._first = len(sample) // 2 if guided else 0
@@ -78,12 +80,7 @@ class SubjectRun:
             "(0 is pure noise), where this run took no step. Widen start and end, or take more steps."
             for index, subject in enumerate(self._embeds.subjects) if index not in self._acted
         ]
-        if self._settings is not None and self._clock.step < self._settings.start_step:
-            said.append(
-                f"Auto layout never began: it begins at step {self._settings.start_step} and the run had "
-                f"{self._clock.step}. Let it begin earlier, or take more steps."
-            )
-        return said
+        return said + (self.auto_layout.without_effect() if self.auto_layout is not None else [])
 
     def add(self, out: Tensor, query: Tensor, text_key: Tensor, layer: int, heads: int) -> Tensor:
         """A cross-attention's output `[rows, h * w, hidden]` with the subjects added in the conditional rows."""
@@ -100,31 +97,11 @@ class SubjectRun:
     def _reach(self, layer: int, query: Tensor, text_key: Tensor, heads: int) -> Reach | None:
         """Where to attend in a layer's conditional rows; None where no subject acts."""
         height, width = self._map_size(query.shape[1])
-        place = (height, width, self._active, query.device)
-        windows = (self._embeds.window,)
-        if not self._auto_layouts:
-            return self._masks.reach(*place, query.dtype, windows) if any(self._active) else None
-        cells = self._auto_cells(layer, query, text_key, heads, self._masks.cells(*place, windows))
-        if cells is None:
+        if self.auto_layout is not None:
+            return self.auto_layout.reach(Attended(layer, query, text_key, heads, height, width, self._active))
+        if not any(self._active):
             return None
-        cells = cells & self._masks.active(self._active, query.device)
-        mask = token_mask(cells, self._embeds.token_counts, query.dtype)
-        return Reach(slice(0, height * width), mask, shared=True)
-
-    def _auto_cells(self, layer: int, query: Tensor, text_key: Tensor, heads: int, boxes: Tensor) -> Tensor | None:
-        """Cells that the prompts' attention gives the subjects, `[rows, n, h, w]`: each prompt its own images'."""
-        if not self._span_matrices:
-            length = text_key.shape[1]
-            self._span_matrices = [span_matrix(spans, (0,), length).to(query.device) for spans in self._spans]
-        images = query.shape[0] // len(self._auto_layouts)
-        parts = zip(
-            self._auto_layouts, self._span_matrices, query.split(images), text_key.split(images), strict=True
-        )
-        found = [
-            auto_layout.cells(layer, None, self._clock.step, phrase_maps(q, k, heads, spans, *boxes.shape[-2:]), boxes)
-            for auto_layout, spans, q, k in parts
-        ]
-        return None if found[0] is None else torch.cat(found)
+        return self._masks.reach(height, width, self._active, query.device, query.dtype, (self._embeds.window,))
 
     def _map_size(self, length: int) -> tuple[int, int]:
         height, width = self._size

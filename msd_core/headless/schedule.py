@@ -171,6 +171,11 @@ class Clock:
             return warm_up // 4 + call - warm_up + 1 if warm_up else max(call, 1)
         return call // scheduler.order + 1
 
+    @property
+    def share(self) -> float:
+        """How much of the noise schedule lies behind: 0 at pure noise, 1 at the finished picture. Asks the device."""
+        return 1 - float(self._timestep) / (self._scheduler.config.num_train_timesteps - 1)
+
     def acting(self, windows: Sequence[tuple[float, float]]) -> tuple[bool, ...]:
         """Which of the windows, each a start and an end, hold this point of the noise schedule.
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..demo.vocabulary import LENGTH
-from ..phrases import match_phrases
+from ..phrases import PromptWords
 
 MERGES = 48894
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -70,8 +70,8 @@ def phrase_embeds(pipe: Any, phrases: Sequence[str]) -> Tensor:
     return pipe.text_encoder(tokens.to(pipe._execution_device)).pooler_output
 
 
-def phrase_spans(pipe: Any, prompt: str, phrases: Sequence[str]) -> list[tuple[int, ...]]:
-    """Where in a prompt each phrase stands, as a pipeline reads it (see `match_phrases`)."""
+def prompt_words(pipe: Any, prompt: str, phrases: Sequence[str]) -> PromptWords:
+    """Where in a prompt each phrase and each other word stands, as a pipeline reads it."""
     tokenizer = pipe.tokenizer
     texts = [pipe.maybe_convert_prompt(text, tokenizer) for text in (prompt, *phrases)]
     special = {tokenizer.bos_token_id, tokenizer.eos_token_id}
@@ -79,4 +79,4 @@ def phrase_spans(pipe: Any, prompt: str, phrases: Sequence[str]) -> list[tuple[i
         [None if token in special else tokenizer.convert_ids_to_tokens(token) for token in row]
         for row in tokenizer(texts, max_length=LENGTH, truncation=True).input_ids
     ]
-    return match_phrases(pieces[0], pieces[1:])
+    return PromptWords.of(pieces[0], pieces[1:])

@@ -9,15 +9,30 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..adapter import LayerTable
+from ..auto_layout import layers_read
 from .run import SubjectRun
 
 
 def cross_attentions(unet: nn.Module) -> list[nn.Module]:
     """A UNet's cross-attentions in the adapter's order: down blocks, up blocks, mid block."""
     unet = getattr(unet, "_orig_mod", unet)  # torch.compile wraps it
+    return [unet.get_submodule(name) for name in _names(unet)]
+
+
+def layers_to_read(unet: nn.Module) -> tuple[int, ...]:
+    """Which cross-attentions auto layout reads (see `layers_read`)."""
+    unet = getattr(unet, "_orig_mod", unet)
+    names = _names(unet)
+    return layers_read(
+        [name.split("_")[0] for name in names], [name.rsplit(".transformer_blocks", 1)[0] for name in names],
+        layers_of(unet).hidden,
+    )
+
+
+def _names(unet: nn.Module) -> list[str]:
+    """The cross-attentions' names in the adapter's order."""
     names = [name for name, _ in unet.named_modules() if name.endswith(".attn2")]
-    order = ("down_blocks", "up_blocks", "mid_block")
-    return [unet.get_submodule(name) for block in order for name in names if name.startswith(block)]
+    return [name for block in ("down_blocks", "up_blocks", "mid_block") for name in names if name.startswith(block)]
 
 
 def layers_of(unet: nn.Module) -> LayerTable:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .auto_layout import Paper, Steady
     from .run import Patch
 
 logger = logging.getLogger("MS-Diffusion")
@@ -17,7 +18,7 @@ class RunAccount:
 
     def __init__(
         self, patch: Patch, windows: Sequence[tuple[float, float]], sigmas: Sequence[float],
-        size: tuple[int, int, int] | None,
+        size: tuple[int, int, int] | None, auto_layout: Paper | Steady | None = None,
     ) -> None:
         """
         Args:
@@ -25,11 +26,11 @@ class RunAccount:
             windows: noise levels between which each subject acts, from and to.
             sigmas: the run's own noise levels, one per step and the last one's end.
             size: images, height and width of the latent.
+            auto_layout: what follows the prompt, or None.
         """
-        self._patch, self._windows, self._size = patch, windows, size
+        self._patch, self._windows, self._size, self._follower = patch, windows, size, auto_layout
         self._levels = list(sigmas[:-1])
         self._unplaced: tuple[int, int] | None = None
-        self._followed_from: int | None = None
         self._unwatched = 0
         self.reached: set[int] = set()
 
@@ -37,18 +38,15 @@ class RunAccount:
         """The model was shown a part of the latent whose place is not known."""
         self._unplaced = tuple(size)
 
-    def followed(self, step: int) -> None:
-        """Auto layout has seen its prompt in this step."""
-        self._followed_from = step if self._followed_from is None else self._followed_from
-
     def unwatched(self) -> None:
         """An attention was not watched, since it showed a part of the frame."""
         self._unwatched += 1
 
     def close(self) -> None:
         """Say it."""
+        auto_layout = [] if self._follower is None else [self._follower.account(self._levels)]
         done = ", ".join([f"{len(self.reached)} of {self._patch.layers} cross-attentions", *self._subjects(),
-                          *self._auto_layout()])
+                          *auto_layout])
         logger.info("MS-Diffusion: %s.", done)
         for warning in self._warnings():
             logger.warning("%s", warning)
@@ -65,14 +63,6 @@ class RunAccount:
             when = f"in steps {steps[0]} to {steps[-1]} of {len(self._levels)} ({share:.0%})" if steps else "in no step"
             said.append(f"{subject.phrase!r} {when}")
         return said
-
-    def _auto_layout(self) -> list[str]:
-        settings = self._settings
-        if settings is None:
-            return []
-        if not self._began:
-            return ["auto layout never"]
-        return [f"auto layout from step {max(settings.start_step, self._followed_from)}"]
 
     def _warnings(self) -> list[str]:
         application = self._patch.application
@@ -104,15 +94,9 @@ class RunAccount:
                     f"went from {self._levels[0]:.4g} to {self._levels[-1]:.4g}: set its start and end, which are "
                     "shares of the whole noise schedule, to include these."
                 )
-        settings = self._settings
-        if settings is not None and not self._began:
-            said.append(
-                f"Auto layout never began: its start_step is {settings.start_step} but the run has "
-                f"{len(self._levels)} steps: set an earlier step."
-                if settings.start_step > len(self._levels) else
-                "Auto layout never began: the attention has none of its prompt's tokens, where a regional prompt "
-                "replaces the prompt; the boxes ruled."
-            )
+        why = self._follower and self._follower.warning(self._levels)
+        if why:
+            said.append(why)
         said.extend(self._aspect(application.embeds.frame, application.embeds.window))
         return said
 
@@ -134,12 +118,3 @@ class RunAccount:
     def _steps(self, window: tuple[float, float]) -> list[int]:
         """The steps, from 1, that begin within two noise levels."""
         return [step for step, level in enumerate(self._levels, 1) if window[1] <= level <= window[0]]
-
-    @property
-    def _settings(self):
-        application = self._patch.application
-        return application and application.auto_layout and application.auto_layout[0]
-
-    @property
-    def _began(self) -> bool:
-        return self._followed_from is not None and len(self._levels) >= self._settings.start_step

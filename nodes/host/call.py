@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ...msd_core.attention import AttentionFunction, Reach, attend_to_subjects, token_mask
+from ...msd_core.attention import AttentionFunction, Reach, attend_to_subjects
 from ...msd_core.auto_layout import phrase_maps
 from ...msd_core.cells import WHOLE, Window
 from .attention import subject_attention
@@ -174,7 +174,7 @@ class ModelCall:
     @cached_property
     def acting(self) -> bool:
         """Whether any subject acts, or auto layout must see the call."""
-        return any(self.active) or self.run.auto_layout is not None
+        return any(self.active) or (self.run.auto_layout is not None and self.run.auto_layout.watches)
 
     @cached_property
     def busy(self) -> bool:
@@ -281,28 +281,27 @@ class AttentionCall:
         run, call = self.run, self.call
         windows = run.windows_of(chunk.windows)
         cells = run.masks.cells(self.height, self.width, call.active, self.q.device, windows)
-        if run.auto_layout is None:
-            return cells
-        phrases = run.patch.application.auto_layout[1]
-        maps = self._phrase_maps(phrases, chunk, rows)
-        if maps is None:
-            return cells if run.auto_layout.boxes_rule(run.step) and any(call.active) else None
-        run.account.followed(run.step)
-        found = run.auto_layout.cells((self.layer, chunk.key), chunk.images, run.step, maps, cells)
-        if found is None or run.always:
-            return found
-        return found & run.masks.active(call.active, self.q.device)
+        return cells if run.auto_layout is None else run.auto_layout.cells(self, chunk, rows, cells)
 
     def _reach(self, chunk: Chunk, cells: Tensor) -> Reach:
         """Where to attend, and with which mask, for some cells."""
         run = self.run
-        if cells.ndim == 3:
-            windows = run.windows_of(chunk.windows)
-            return run.masks.reach(self.height, self.width, self.call.active, self.q.device, self.q.dtype, windows)
-        mask = token_mask(cells, run.patch.application.embeds.token_counts, self.q.dtype)
-        return Reach(slice(0, self.height * self.width), mask, shared=True)
+        if cells.ndim == 4:
+            return run.auto_layout.reach(self, chunk, cells)
+        windows = run.windows_of(chunk.windows)
+        return run.masks.reach(self.height, self.width, self.call.active, self.q.device, self.q.dtype, windows)
 
-    def _phrase_maps(self, phrases: PromptPhrases, chunk: Chunk, rows: list[slice]) -> Tensor | None:
+    def spoken(
+        self, phrases: PromptPhrases, chunk: Chunk, rows: Sequence[slice]
+    ) -> tuple[slice, tuple[int, ...]] | None:
+        """Of a chunk's rows those that hold the prompt, and where it begins in their text; None where none does.
+
+        A couple's regions share their queries, so what the prompt's own rows say of the frame holds for all of them.
+        """
+        starts = self.call.starts(phrases, self.k, rows, chunk)
+        return next(((rows[number], found) for number, found in enumerate(starts) if found), None)
+
+    def phrase_maps(self, phrases: PromptPhrases, chunk: Chunk, rows: Sequence[slice]) -> Tensor | None:
         """Maps of the phrases from those rows that hold the prompt; None where none does."""
         found = self.spans(phrases, chunk, rows)
         if found is None:
@@ -312,16 +311,13 @@ class AttentionCall:
         self.read[part.start] = spans, maps
         return maps
 
-    def spans(self, phrases: PromptPhrases, chunk: Chunk, rows: list[slice]) -> tuple[slice, Tensor] | None:
-        """The rows that hold the prompt, and where in it its phrases stand (see `span_matrix`); None where none does.
-
-        A couple's regions share their queries, so what the prompt's own rows say of the frame holds for all of them.
-        """
-        starts = self.call.starts(phrases, self.k, rows, chunk)
-        holder = next((number for number, found in enumerate(starts) if found), None)
-        if holder is None:
+    def spans(self, phrases: PromptPhrases, chunk: Chunk, rows: Sequence[slice]) -> tuple[slice, Tensor] | None:
+        """The rows that hold the prompt, and where its phrases stand (see `span_matrix`); None where none does."""
+        spoken = self.spoken(phrases, chunk, rows)
+        if spoken is None:
             return None
-        return rows[holder], self.run.span_matrix(phrases, self.k.shape[1], starts[holder], self.q.device)
+        part, starts = spoken
+        return part, self.run.span_matrix(phrases, self.k.shape[1], starts, self.q.device)
 
     @property
     def attention(self) -> AttentionFunction:

@@ -54,7 +54,7 @@ def encode_subjects(
         encoded.append(SubjectTokens(
             made.tokens, region, subject.phrase, subject.weight, subject.start, subject.end, made
         ))
-    return SubjectEmbeds(tuple(encoded), adapter, frame=(layout.width, layout.height))
+    return SubjectEmbeds(tuple(encoded), adapter, frame=(layout.width, layout.height), origin=layout.origin)
 
 
 def subject_tokens(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from comfy.patcher_extension import CallbacksMP, WrappersMP
 
 from ...msd_core.attribution import Attribution
-from ...msd_core.auto_layout import AutoLayoutSettings
+from ...msd_core.auto_layout import AutoLayoutSettings, layers_read
 from ...msd_core.embeds import SubjectEmbeds
 from .call import PATCH
 from .run import Application, Patch, Watch
@@ -79,7 +79,7 @@ def apply_subjects(
             embeds, scale, start, end,
             layer_scales=tuple(scales.get(SECTIONS[slot[0]], 1.0) for slot in slots),
             model_sampling=patched.get_model_object("model_sampling"),
-            auto_layout=auto_layout and (auto_layout.settings, _phrases(auto_layout, embeds)),
+            auto_layout=auto_layout and (_reading(auto_layout.settings, slots, adapter), _phrases(auto_layout, embeds)),
         )
     _put_on(patched, replace(earlier or Patch(len(slots)), application=application), slots)
     return patched
@@ -104,6 +104,14 @@ def watch_subjects(model: Any, embeds: SubjectEmbeds, prompt: Prompt) -> tuple[A
 def riding(model: Any) -> Patch | None:
     """The patch that rides on a model."""
     return model.model_options["transformer_options"].get(PATCH)
+
+
+def _reading(settings: AutoLayoutSettings, slots: Sequence[tuple], adapter: Any) -> AutoLayoutSettings:
+    """The settings with the layers that are read, where they name none."""
+    if settings.layers is not None:
+        return settings
+    sections = [SECTIONS[slot[0]] for slot in slots]
+    return replace(settings, layers=layers_read(sections, [slot[:2] for slot in slots], adapter.layers.hidden))
 
 
 def _phrases(auto_layout: AutoLayoutRequest, embeds: SubjectEmbeds) -> PromptPhrases:

@@ -16,6 +16,7 @@ from ...msd_core.cells import WHOLE, Window, within
 from .place import TilePlace, place_tiles
 
 CHUNKS = "cond_or_uncond"
+UNPLACED = "part"
 COUPLED_CHUNKS = ("cond_or_uncond_couple", "cond_or_uncond_hook_couple")
 
 COUPLES = "the attention couples of ComfyUI-ppm, comfyui-tooling-nodes and comfyui-prompt-control list theirs"
@@ -129,7 +130,7 @@ def explain_rows(
         if not entry.conditional:
             continue
         windows = compose(compose(shown or (WHOLE,), (entry.window,)), place.windows)
-        part = ("part", ordinal, tuple((latents if cut else source).shape[-2:])) if unplaced else windows
+        part = (UNPLACED, ordinal, tuple((latents if cut else source).shape[-2:])) if unplaced else windows
         key = Key(entry.conditioning, entry.entry, part)
         chunks.append(Chunk(slice(number * batch, (number + 1) * batch), key, windows, images, number))
     return tuple(chunks), unplaced

@@ -19,16 +19,18 @@ from torch import Tensor
 
 from ...msd_core.attention import RegionMasks, SubjectKeyValues
 from ...msd_core.attribution import Attribution, RunMaps, WatchedRun, span_values
-from ...msd_core.auto_layout import AutoLayout, AutoLayoutSettings, span_matrix
+from ...msd_core.auto_layout import AutoLayoutSettings, span_matrix
 from ...msd_core.cells import Window
 from ...msd_core.embeds import SubjectEmbeds
 from .account import RunAccount
+from .auto_layout import follower
 from .call import CALL, EVALUATION, Evaluation, ModelCall
 from .refusals import refuse_guider
 from .rows import compose
 from .slot import uncover_blocks
 from .steps import StepCounter
 from .text import PromptPhrases
+from .told import tell_regions
 from .unet import computes_in
 
 
@@ -130,7 +132,9 @@ class Patch:
         if run is None:
             return executor(x, timestep, *args, **kwargs)
         if run.counts_steps:
-            run.step = run.steps.evaluation(float(timestep.flatten()[0]))
+            run.at(float(timestep.flatten()[0]))
+        elif run.auto_layout is not None:
+            run.auto_layout.rest()
         run.latents = x
         try:
             return executor(x, timestep, *args, **kwargs)
@@ -232,7 +236,7 @@ class SamplingRun:
         self.always = True
         if patch.application is not None:
             self._apply(patch.application, model_sampling, dtype)
-        self.account = RunAccount(patch, self.windows, sigmas, size)
+        self.account = RunAccount(patch, self.windows, sigmas, size, self.auto_layout)
 
     def _apply(self, application: Application, model_sampling: Any, dtype: torch.dtype) -> None:
         embeds, schedule = application.embeds, model_sampling.percent_to_sigma
@@ -252,8 +256,8 @@ class SamplingRun:
         )
         self.always = all(window == (schedule(0.0), schedule(1.0)) for window in self.windows)
         if application.auto_layout is not None:
-            settings, phrases = application.auto_layout
-            self.auto_layout = AutoLayout(settings, [bool(span) for span in phrases.spans])
+            images = None if self.size is None else self.size[0]
+            self.auto_layout = follower(*application.auto_layout, embeds, images, schedule)
 
     def __deepcopy__(self, memo: dict) -> SamplingRun:
         return self
@@ -261,7 +265,14 @@ class SamplingRun:
     @property
     def counts_steps(self) -> bool:
         """Whether anything asks for the step; knowing it costs one look at the device per evaluation."""
-        return self.steps is not None and self.reads_texts
+        watched = self.patch.watch is not None or (self.auto_layout is not None and self.auto_layout.counts_steps)
+        return self.steps is not None and watched
+
+    def at(self, sigma: float) -> None:
+        """An evaluation begins, at a noise level."""
+        self.step = self.steps.evaluation(sigma)
+        if self.auto_layout is not None:
+            self.auto_layout.at(self.step, sigma)
 
     @property
     def reads_texts(self) -> bool:
@@ -328,8 +339,11 @@ class SamplingRun:
         return self._span_values[key]
 
     def end(self) -> None:
-        """Say what the run did, and hand over what was watched."""
+        """Say what the run did, tell the page where subjects stood, and hand over what was watched."""
         self.account.close()
+        boxes = self.auto_layout and self.auto_layout.boxes()
+        if boxes:
+            tell_regions(self.patch.application.embeds, boxes)
         if self.maps is not None:
             origin = get_executing_context()
             self.patch.watch.attribution.keep(WatchedRun.of(self.maps, self.size[0], self.size[1:], origin))

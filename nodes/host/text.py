@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ...msd_core.phrases import find_prompt, match_phrases
+from ...msd_core.phrases import PromptWords, find_prompt, match_phrases
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,8 @@ class Prompt:
 
     def phrases(self, names: Sequence[str]) -> PromptPhrases:
         """Where in the prompt each of the phrases stands."""
-        return PromptPhrases(tuple(names), tuple(self.spans(names)), self)
+        words = PromptWords.of(self.pieces, [_pieces(self.tokenizer, phrase, True) for phrase in names])
+        return PromptPhrases(tuple(names), words, self)
 
     def spans(self, phrases: Sequence[str]) -> list[tuple[int, ...]]:
         """Token positions of each phrase (see `match_phrases`); empty for one that is not in the prompt."""
@@ -49,13 +50,18 @@ class PromptPhrases:
 
     Attributes:
         names: the phrases, in the subjects' order.
-        spans: token positions per phrase, empty for an absent one.
+        words: where they stand, and the prompt's other words.
         prompt: the prompt.
     """
 
     names: tuple[str, ...]
-    spans: tuple[tuple[int, ...], ...]
+    words: PromptWords
     prompt: Prompt
+
+    @property
+    def spans(self) -> tuple[tuple[int, ...], ...]:
+        """Token positions per phrase, empty for an absent one."""
+        return self.words.phrases
 
     @property
     def positions(self) -> tuple[int, ...]:

@@ -1,9 +1,9 @@
-"""Auto layout against the float64 reference, step by step; masks are compared exactly."""
+"""The paper's auto layout against the float64 reference, step by step; masks are compared exactly."""
 
 import pytest
 import torch
 
-from msd_core.auto_layout import AutoLayout, AutoLayoutSettings, RunningMean, phrase_maps, regions_of, span_matrix
+from msd_core.auto_layout import AutoLayoutSettings, PaperLayout, RunningMean, phrase_maps, regions_of, span_matrix
 from msd_core.boxes import Box
 from msd_core.layout import Region, region_cells
 from tests import reference
@@ -39,7 +39,7 @@ def test_low_precision_queries_still_give_fp32_maps():
 def test_cells_equal_the_reference_step_by_step(start_step, boxes_before):
     box_cells = region_cells(BOXES, 6, 8)
     settings = AutoLayoutSettings(0.5, start_step, boxes_before, keep_absent=False)
-    ours = AutoLayout(settings, [bool(span) for span in SPANS])
+    ours = PaperLayout(settings, [bool(span) for span in SPANS])
     expected = reference.AutoLayoutReference(0.5, start_step)
     for step in range(1, 7):
         for layer in ("down", "up"):
@@ -51,6 +51,31 @@ def test_cells_equal_the_reference_step_by_step(start_step, boxes_before):
                 assert cells is None
             else:
                 assert torch.equal(cells, expected.cells(layer, step, box_cells).expand_as(cells))
+
+
+def test_the_papers_method_is_this_to_the_bit():
+    """Written out in the operations that it had when it was the only one."""
+    box_cells = region_cells(BOXES, 6, 8)
+    spans = span_matrix(SPANS, (0,), LENGTH)
+    ours = PaperLayout(AutoLayoutSettings(0.4, 3, keep_absent=True, method="paper"), [bool(span) for span in SPANS])
+    seen = []
+    for step in range(1, 6):
+        q, k = attention(step, batch=2)
+        heads = [x.view(2, -1, HEADS, HIDDEN // HEADS).transpose(1, 2) for x in (q, k)]
+        logits = heads[0] @ heads[1].transpose(-1, -2) * (HIDDEN // HEADS) ** -0.5
+        maps = (torch.softmax(logits, dim=-1).mean(dim=1) @ spans).transpose(1, 2).reshape(2, 3, 6, 8)
+        found = phrase_maps(q, k, HEADS, spans, 6, 8)
+        assert torch.equal(found, maps)
+        total = 0.0
+        for earlier in seen:
+            total = total + earlier
+        mean = (total + maps) / (len(seen) + 1)
+        seen.append(maps)
+        low, high = mean.amin(dim=(2, 3), keepdim=True), mean.amax(dim=(2, 3), keepdim=True)
+        expected = (mean - low) / (high - low + 1e-5) > 0.4
+        expected[:, 2] = box_cells[2]
+        cells = ours.cells("layer", None, step, found, box_cells)
+        assert torch.equal(cells, expected if step >= 3 else box_cells.expand(2, -1, -1, -1))
 
 
 def test_a_second_evaluation_in_a_step_does_not_advance_it():
@@ -66,8 +91,8 @@ def test_an_absent_phrase_keeps_its_box_or_vanishes():
     q, k = attention(1)
     maps = phrase_maps(q, k, HEADS, span_matrix(SPANS, (0,), LENGTH), 6, 8)
     present = [bool(span) for span in SPANS]
-    kept = AutoLayout(AutoLayoutSettings(start_step=1), present).cells(0, None, 1, maps, box_cells)
-    gone = AutoLayout(AutoLayoutSettings(start_step=1, keep_absent=False), present).cells(0, None, 1, maps, box_cells)
+    kept = PaperLayout(AutoLayoutSettings(start_step=1), present).cells(0, None, 1, maps, box_cells)
+    gone = PaperLayout(AutoLayoutSettings(start_step=1, keep_absent=False), present).cells(0, None, 1, maps, box_cells)
     assert torch.equal(kept[0, 2], box_cells[2])
     assert not gone[0, 2].any()
     assert torch.equal(kept[:, :2], gone[:, :2])
@@ -75,7 +100,7 @@ def test_an_absent_phrase_keeps_its_box_or_vanishes():
 
 def test_layers_and_conditionings_keep_their_maps_apart():
     box_cells = region_cells(BOXES[:1], 2, 2)
-    layout = AutoLayout(AutoLayoutSettings(start_step=1), [True])
+    layout = PaperLayout(AutoLayoutSettings(start_step=1), [True])
     left, right = torch.tensor([[[[1.0, 0], [1, 0]]]]), torch.tensor([[[[0.0, 1], [0, 1]]]])
     assert layout.cells("a", None, 1, left, box_cells)[0, 0, 0].tolist() == [True, False]
     assert layout.cells("b", None, 1, right, box_cells)[0, 0, 0].tolist() == [False, True]
@@ -86,8 +111,8 @@ def test_each_image_of_a_window_keeps_a_mean_of_its_own():
     box_cells = region_cells(BOXES[:1], 2, 2)
     maps = torch.rand(3, 4, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     windows = {1: [(0, 1, 2), (1, 2, 3)], 2: [(3, 0), (1, 2)], 3: [(0, 1, 2, 3)]}
-    whole = AutoLayout(AutoLayoutSettings(start_step=1), [True])
-    parts = AutoLayout(AutoLayoutSettings(start_step=1), [True])
+    whole = PaperLayout(AutoLayoutSettings(start_step=1), [True])
+    parts = PaperLayout(AutoLayoutSettings(start_step=1), [True])
     for step, images in windows.items():
         expected = whole.cells("layer", None, step, maps[step - 1], box_cells)
         for window in images:
@@ -111,6 +136,8 @@ def test_the_prompts_copies_all_count_and_what_follows_it_does_not():
     (dict(threshold=1.0), "threshold is 1 but"),
     (dict(threshold=-0.1), "-0.1"),
     (dict(start_step=0), "start_step is 0"),
+    (dict(method="original"), "The method is 'original' but must be one of steady, paper"),
+    (dict(layers=()), "layers is empty"),
 ])
 def test_settings_out_of_range_are_refused(values, words):
     with pytest.raises(ValueError, match=words):

@@ -156,6 +156,8 @@ def test_numbers_out_of_range_are_refused(refused) -> None:
     assert refused("--demo", "--seed", "-1") == f"--seed is -1 but must lie from 0 to {2**64 - 1}: choose another."
     assert refused("--demo", "--seed", str(2**64 - 1), "--count", "2").endswith(f"0 to {2**64 - 2}: choose another.")
     assert refused("--demo", "--auto-layout", "2").startswith("The threshold is 2 but must be from 0 to below 1")
+    assert "the method steady has neither" in refused("--demo", "--auto-layout", "0.4")
+    assert "the method steady has neither" in refused("--demo", "--auto-layout", "--auto-layout-from", "3")
     assert refused("--demo", "--scale", "nan") == "--scale is nan but must be a finite number: leave it out for 1.0."
 
 

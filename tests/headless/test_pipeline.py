@@ -26,6 +26,7 @@ from msd_core.headless import MSDiffusionOutput, MSDiffusionPipeline  # noqa: E4
 from msd_core.headless.demo import demo_pipeline, demo_subject  # noqa: E402
 
 OTHER = "a mug and a rocket on the beach"
+STEADY, PAPER = AutoLayoutSettings(), AutoLayoutSettings(start_step=2, method="paper")
 
 
 def seeded(*seeds: int) -> list[torch.Generator]:
@@ -73,14 +74,15 @@ def test_without_a_size_the_picture_has_the_bases_own(pipeline, embeds) -> None:
 
 
 def test_a_list_of_prompts_makes_what_each_would_alone(sample, embeds) -> None:
-    for settings in ({}, {"auto_layout": AutoLayoutSettings(start_step=2)}):
+    for settings in ({}, {"auto_layout": PAPER}, {"auto_layout": STEADY, "num_inference_steps": 4}):
         both = sample(embeds, [PROMPT, OTHER], generator=seeded(1, 2), **settings)
         assert alike(both[:1], sample(embeds, PROMPT, generator=seeded(1), **settings))
         assert alike(both[1:], sample(embeds, OTHER, generator=seeded(2), **settings))
 
 
 def test_several_images_of_a_prompt_are_those_of_their_generators(sample, embeds) -> None:
-    for settings in ({}, {"auto_layout": AutoLayoutSettings(start_step=2)}, {"schedule": "normal"}):
+    for settings in ({}, {"auto_layout": PAPER}, {"schedule": "normal"},
+                     {"auto_layout": STEADY, "num_inference_steps": 4}):
         both = sample(embeds, num_images_per_prompt=2, generator=seeded(1, 2), **settings)
         assert alike(both[1:], sample(embeds, generator=seeded(2), **settings))
         assert not alike(both[:1], both[1:])
@@ -225,7 +227,7 @@ def test_settings_out_of_range_are_refused(inputs, said, sample, embeds) -> None
 def test_what_was_asked_for_and_does_nothing_is_told(pipeline, sample, embeds) -> None:
     late = replace(embeds, subjects=(replace(embeds.subjects[0], start=0.9), embeds.subjects[1]))
     with pytest.warns(UserWarning) as told:
-        sample(late, auto_layout=AutoLayoutSettings(start_step=3))
+        sample(late, auto_layout=AutoLayoutSettings(start_step=3, method="paper"))
     assert [str(warning.message) for warning in told if warning.category is UserWarning] == [
         "'mug' never acted: it acts from 0.9 to 1 of the noise schedule (0 is pure noise), where this run took no "
         "step. Widen start and end, or take more steps.",
@@ -233,7 +235,10 @@ def test_what_was_asked_for_and_does_nothing_is_told(pipeline, sample, embeds) -
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        sample(late, num_inference_steps=10, auto_layout=AutoLayoutSettings(start_step=3))
+        sample(late, num_inference_steps=10, auto_layout=STEADY)
+        sample(late, num_inference_steps=10, auto_layout=AutoLayoutSettings(start_step=3, method="paper"))
+    with pytest.warns(UserWarning, match="it begins at 20% of the noise schedule, after the first step, and the run"):
+        sample(embeds, num_inference_steps=1, auto_layout=STEADY)
 
 
 def test_every_subject_needs_a_box(pipeline) -> None:

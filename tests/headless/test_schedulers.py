@@ -11,7 +11,7 @@ from msd_core.auto_layout import AutoLayoutSettings
 
 diffusers = pytest.importorskip("diffusers")
 
-from msd_core.headless import run  # noqa: E402
+from msd_core.headless import auto_layout  # noqa: E402
 from msd_core.headless.schedule import Clock, host_schedule  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
@@ -47,14 +47,14 @@ NEEDS = {"DPMSolverSDEScheduler": "torchsde", "LMSDiscreteScheduler": "scipy"}
 @pytest.fixture
 def steps_told(monkeypatch):
     """The steps that auto layout is told, one for each call of the UNet."""
-    told, cells = [], run.AutoLayout.cells
+    told, cells = [], auto_layout.PaperLayout.cells
 
     def remember(self, layer, images, step, *others):
         if layer == 0:
             told.append(step)
         return cells(self, layer, images, step, *others)
 
-    monkeypatch.setattr(run.AutoLayout, "cells", remember)
+    monkeypatch.setattr(auto_layout.PaperLayout, "cells", remember)
     return told
 
 
@@ -66,9 +66,9 @@ def test_a_scheduler_samples_with_subjects_and_its_steps_are_counted(
     pytest.importorskip(NEEDS.get(kind, "diffusers"))
     pipeline.pipe.scheduler = getattr(diffusers, kind).from_config(pipeline.pipe.scheduler.config, **settings)
     pictures = []
-    for shown, auto_layout in ((None, None), (embeds, None), (embeds, AutoLayoutSettings(start_step=3))):
+    for shown, settings in ((None, None), (embeds, None), (embeds, AutoLayoutSettings(start_step=3, method="paper"))):
         calls.clear()
-        pictures.append(sample(shown, num_inference_steps=4, auto_layout=auto_layout))
+        pictures.append(sample(shown, num_inference_steps=4, auto_layout=settings))
         assert len(calls) == len(steps)
     assert steps_told == steps
     bare, boxes, placed = pictures

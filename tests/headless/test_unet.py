@@ -13,6 +13,7 @@ from msd_core.boxes import Box
 from msd_core.demo.config import ADAPTER, CROSS_ATTENTIONS, UNET
 from msd_core.embeds import SubjectEmbeds, SubjectTokens
 from msd_core.layout import Region
+from msd_core.phrases import PromptWords
 
 diffusers = pytest.importorskip("diffusers")
 
@@ -58,6 +59,11 @@ def embeds_in(boxes: list[Box], frames: int = 1, window=(0.0, 0.0, 1.0, 1.0), **
 def run_of(embeds: SubjectEmbeds, scale: float = 1.0, **inputs) -> SubjectRun:
     projected = embeds.projected(torch.float32, embeds.adapter.project_joint)
     return SubjectRun(embeds, projected, scale, Clock(diffusers.EulerDiscreteScheduler()), **inputs)
+
+
+def named(*spans: tuple[int, ...]) -> list[PromptWords]:
+    """For each prompt, where it names the one subject."""
+    return [PromptWords((span,)) for span in spans]
 
 
 def velocity(
@@ -106,19 +112,43 @@ def test_from_its_first_step_auto_layout_rules_in_the_place_of_the_boxes(unet) -
     """Before it the boxes do, to the bit."""
     embeds = embeds_in([BOX])
     boxes = velocity(unet, run_of(embeds))
-    run = run_of(embeds, auto_layout=AutoLayoutSettings(start_step=2), spans=[[(2, 3)]])
+    run = run_of(embeds, auto_layout=AutoLayoutSettings(start_step=2, method="paper"), words=named((2, 3)))
     assert torch.equal(velocity(unet, run), boxes)
     assert (velocity(unet, run) - boxes)[1].abs().max() > 1e-3
-    absent = run_of(embeds, auto_layout=AutoLayoutSettings(start_step=1), spans=[[()]])
+    absent = run_of(embeds, auto_layout=AutoLayoutSettings(start_step=1, method="paper"), words=named(()))
     assert torch.equal(velocity(unet, absent), boxes)
 
 
 def test_each_prompt_s_images_have_its_own_auto_layout(unet) -> None:
-    embeds, settings = embeds_in([BOX]), AutoLayoutSettings(start_step=1)
-    here, there = (velocity(unet, run_of(embeds, auto_layout=settings, spans=[[span]])) for span in ((2, 3), (5,)))
-    both = velocity(unet, run_of(embeds, auto_layout=settings, spans=[[(2, 3)], [(5,)]]), rows=4)
+    embeds, settings = embeds_in([BOX]), AutoLayoutSettings(start_step=1, method="paper")
+    here, there = (velocity(unet, run_of(embeds, auto_layout=settings, words=named(span))) for span in ((2, 3), (5,)))
+    both = velocity(unet, run_of(embeds, auto_layout=settings, words=named((2, 3), (5,))), rows=4)
     torch.testing.assert_close(both[2:], torch.stack([here[1], there[1]]), atol=1e-5, rtol=0)
     assert (here - there).abs().max() > 1e-3
+
+
+def test_steady_regions_rule_from_the_step_after_their_start(unet) -> None:
+    """Timesteps 900, 700 and 500 of 1000: boxes, then what was seen before the start, then it goes on."""
+    embeds = embeds_in([Box(0.0, 0.0, 0.5, 0.5)])
+    run = run_of(embeds, auto_layout=AutoLayoutSettings(), words=named((2, 3)), layers=(1, 2))
+    boxes = run_of(embeds)
+    assert torch.equal(velocity(unet, run, timestep=900), velocity(unet, boxes, timestep=900))
+    velocity(unet, run, timestep=700)
+    assert run.auto_layout.boxes() and run.without_effect() == []
+    (box,), = run.auto_layout.boxes()
+    placed = run_of(embeds_in([Box(*box)]))
+    torch.testing.assert_close(velocity(unet, run, timestep=500), velocity(unet, placed, timestep=500))
+
+
+def test_each_prompt_s_images_have_steady_regions_of_their_own(unet) -> None:
+    embeds, settings = embeds_in([Box(0.0, 0.0, 1.0, 1.0)]), AutoLayoutSettings(boxes_before=False)
+    both = run_of(embeds, auto_layout=settings, words=named((2, 3), (5,)), layers=(1, 2))
+    here, there = (run_of(embeds, auto_layout=settings, words=named(span), layers=(1, 2)) for span in ((2, 3), (5,)))
+    for timestep in (900, 600, 500):
+        together = velocity(unet, both, rows=4, timestep=timestep)
+        alone = [velocity(unet, run, timestep=timestep)[1] for run in (here, there)]
+        torch.testing.assert_close(together[2:], torch.stack(alone), atol=1e-5, rtol=0)
+    assert both.auto_layout.boxes() == here.auto_layout.boxes() + there.auto_layout.boxes()
 
 
 def test_a_window_of_the_frame_shows_its_part_of_the_layout(unet) -> None:

@@ -1,4 +1,4 @@
-"""Auto layout in real sampling runs."""
+"""Auto layout by the paper's method in real sampling runs; `test_steady` has the other's."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ ROUGH = ((0.1, 0.1, 0.45, 0.9), (0.5, 0.2, 0.9, 0.8))
 
 
 def request(host, studio, prompt=PROMPT, **inputs):
-    inputs = {"threshold": 0.5, "start_step": 2, **inputs}
+    inputs = {"threshold": 0.5, "start_step": 2, "method": "paper", **inputs}
     return host.call("MSDiffusionAutoLayout", clip=studio.demo.clip, prompt=prompt, **inputs)[0]
 
 
@@ -26,7 +26,7 @@ def auto(host, studio):
 def record(host, monkeypatch):
     """Cells and maps of every auto layout call: (step, key, maps, cells)."""
     seen = []
-    auto_layout = host.module("msd_core.auto_layout").AutoLayout
+    auto_layout = host.module("msd_core.auto_layout").PaperLayout
     original = auto_layout.cells
 
     def cells(self, key, images, step, maps, box_cells):
@@ -326,13 +326,13 @@ def test_a_subjects_own_schedule_holds_under_auto_layout(host, studio, auto, mon
     """Its cells are its own until the end; whether they count is asked of the schedule at every call."""
     subjects = [studio.subject("dog", 0), studio.subject("red backpack", 1, start_percent=0.5)]
     seen, call = [], host.module("nodes.host.call").AttentionCall
-    original = call._mask
+    original = call._reach
 
     def mask(self, chunk, cells):
         seen.append((self.call.active, cells.clone()))
         return original(self, chunk, cells)
 
-    monkeypatch.setattr(call, "_mask", mask)
+    monkeypatch.setattr(call, "_reach", mask)
     studio.sample(auto(embeds=studio.encode(ROUGH, subjects), start_step=1), steps=4)
     assert {active for active, _ in seen} == {(True, False), (True, True)}
     for active, cells in seen:

@@ -156,12 +156,14 @@ def test_a_subject_follows_a_free_form_region(world, studio):
     assert inside > 5 * outside
 
 
-def test_auto_layout_finds_a_subject_away_from_its_rough_box(host, world, studio):
+@pytest.mark.parametrize("method", ["steady", "paper"])
+def test_auto_layout_finds_a_subject_away_from_its_rough_box(host, world, studio, method):
     """The rough box is at the left edge; the prompt's own attention sees the mug near the middle."""
     prompt, rough = "a mug in the snow", (0.0, 0.2, 0.4, 0.8)
     embeds = studio.encode((rough,), [world.subject("mug", "red", "blue")])
     found = host.call(
-        "MSDiffusionAutoLayout", clip=world.clip, prompt=prompt, threshold=0.5, start_step=5, before_start="off"
+        "MSDiffusionAutoLayout", clip=world.clip, prompt=prompt, threshold=0.5, start_step=5, before_start="off",
+        method=method,
     )[0]
     for seed in (3, 4, 6):
         shares = []

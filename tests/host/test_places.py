@@ -10,10 +10,12 @@ PROMPT = "a dog and a red backpack"
 CORNERS = [(0, 0), (0, 6), (6, 0), (6, 6)]
 
 
-@pytest.fixture
-def auto(host, studio):
+@pytest.fixture(params=["steady", "paper"])
+def auto(host, studio, request):
+    method = request.param
+
     def make(embeds=None, prompt=PROMPT, **inputs):
-        inputs = {"threshold": 0.5, "start_step": 2, **inputs}
+        inputs = {"threshold": 0.5, "start_step": 2, "method": method, **inputs}
         request = host.call("MSDiffusionAutoLayout", clip=studio.demo.clip, prompt=prompt, **inputs)[0]
         return studio.apply(studio.encode((LEFT, RIGHT)) if embeds is None else embeds, auto_layout=request)
     return make

@@ -101,7 +101,8 @@ def test_a_heavier_subject_acts_more(host, studio):
 
 
 def test_auto_layouts_final_regions_are_shown(host, studio):
-    request = host.call("MSDiffusionAutoLayout", clip=studio.demo.clip, prompt=PROMPT, threshold=0.5, start_step=1)[0]
+    request = host.call("MSDiffusionAutoLayout", clip=studio.demo.clip, prompt=PROMPT, threshold=0.5, start_step=1,
+                        method="paper")[0]
     model, attribution = watched(host, studio, auto_layout=request)
     studio.sample(model, (12, 12))
     _, masks = maps_of(host, attribution, torch.rand(1, 96, 96, 3))

@@ -70,10 +70,12 @@ class Scene:
             "MSDiffusionApply", model=model or self.model, embeds=embeds or self.embeds(), scale=scale, **inputs
         )
 
-    def auto_layout(self, prompt: str = PROMPT, start_step: int = 2, clip: Node | None = None, **inputs: Any) -> Node:
+    def auto_layout(
+        self, prompt: str = PROMPT, start_step: int = 2, clip: Node | None = None, method: str = "paper", **inputs: Any
+    ) -> Node:
         return self.node(
             "MSDiffusionAutoLayout", clip=clip or self.clip, prompt=prompt, start_step=start_step, threshold=0.5,
-            **inputs,
+            method=method, **inputs,
         )  # fmt: skip
 
     def noise(self, batch: int = 1) -> Node:

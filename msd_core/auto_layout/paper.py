@@ -1,48 +1,15 @@
-"""Auto layout: the prompt's own cross-attention says where each subject is (SPEC 5, paper appendix M)."""
+"""Auto layout as the paper has it: each layer's own maps, averaged over the steps and cut (SPEC 5, appendix M)."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
+from .settings import AutoLayoutSettings
+
 EPSILON = 1e-5
-
-
-def span_matrix(spans: Sequence[Sequence[int]], starts: Sequence[int], context_length: int) -> Tensor:
-    """What averages attention over each phrase's tokens: `[context_length, n]`, a column of zeros for an absent phrase.
-
-    Args:
-        spans: token positions of each phrase in the prompt.
-        starts: where in the context the prompt begins: several times where it is repeated; all count.
-        context_length: tokens of the context; those outside the prompt belong to no phrase.
-    """
-    matrix = torch.zeros(context_length, len(spans))
-    for column, span in enumerate(spans):
-        for start in starts:
-            for position in span:
-                matrix[start + position, column] = 1 / len(span)
-    return matrix
-
-
-def phrase_maps(q: Tensor, k: Tensor, heads: int, spans: Tensor, height: int, width: int) -> Tensor:
-    """How much each position attends to each phrase: probabilities averaged over the phrase's tokens and the heads.
-
-    Args:
-        q: `[b, h * w, heads * d]`, queries of conditional rows.
-        k: `[b, length, heads * d]`, keys of the text.
-        heads: the layer's heads.
-        spans: `[length, n]` from `span_matrix`.
-
-    Returns:
-        fp32 `[b, n, h, w]`.
-    """
-    q, k = (rearrange(x, "b length (heads d) -> b heads length d", heads=heads).float() for x in (q, k))
-    probabilities = torch.softmax(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5, dim=-1).mean(dim=1)
-    return rearrange(probabilities @ spans, "b (h w) n -> b n h w", h=height, w=width)
 
 
 class RunningMean:
@@ -74,33 +41,7 @@ def regions_of(maps: Tensor, threshold: float) -> Tensor:
     return (maps - low) / (high - low + EPSILON) > threshold
 
 
-@dataclass(frozen=True)
-class AutoLayoutSettings:
-    """When and how auto layout takes over.
-
-    Attributes:
-        threshold: share of a map's range above which a cell belongs to the subject, 0..1.
-        start_step: first sampling step, counted from 1, on which the maps rule.
-        boxes_before: whether the boxes rule before that, or no subject acts.
-        keep_absent: whether a phrase that is not in the prompt keeps its box, or gets no region (as the original).
-
-    Raises:
-        ValueError: threshold or start step out of range.
-    """
-
-    threshold: float = 0.5
-    start_step: int = 5
-    boxes_before: bool = True
-    keep_absent: bool = True
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.threshold < 1.0:
-            raise ValueError(f"The threshold is {self.threshold:g} but must be from 0 to below 1: 0.5 is the paper's.")
-        if self.start_step < 1:
-            raise ValueError(f"start_step is {self.start_step} but steps count from 1: 5 is the paper's.")
-
-
-class AutoLayout:
+class PaperLayout:
     """The maps of one sampling run, and the cells that follow from them."""
 
     def __init__(self, settings: AutoLayoutSettings, present: Sequence[bool]) -> None:
