@@ -6,9 +6,9 @@ The pictures are made by the headless engine on the weights that ship. `--folder
 it is not there, and the results: `auto_layout.json`, `auto_layout.md` and `auto_layout.png`.
 
 Starts of each pair: `right`, the boxes that the scene was drawn with; `rough`, each moved by about a quarter of the
-frame; `overlapping`, the second moved by a quarter of the frame onto the first; `none`, boxes over the whole frame
-without grounding. The controls read no maps: `random places`, disjoint squares anywhere, and `pushed apart`, the boxes
-where the same fit puts them without any map.
+frame; `overlapping`, the second moved onto the first, to about a quarter of the frame from it; `none`, boxes over the
+whole frame without grounding. The controls read no maps: `random places`, disjoint squares anywhere, and `pushed
+apart`, the boxes where the same fit puts them without any map.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def random_places(seed: int, side: float = 0.5) -> Boxes:
 def pushed_apart(boxes: Boxes) -> Boxes:
     """Boxes where the fit puts them where every map is flat: apart, and near where they were drawn."""
     places = Places([Region(_box(box)) for box in boxes], Frame(CELLS, CELLS))
-    fit = Fit(places, 1, [False] * len(boxes), 1.0, torch.device("cpu"))
+    fit = Fit(places, 1, [False] * len(boxes), 0.05, torch.device("cpu"))
     rows, columns = fit.places(fit.score(torch.ones(1, CELLS, CELLS, len(boxes))))
     return tuple(places.box(k, int(rows[k]), int(columns[k])) for k in range(len(boxes)))
 

@@ -106,8 +106,9 @@ subjects that the bare model draws from the same noise, those within {WITHIN:g} 
 a picture that are no subject's.
 
 Starts: *right* boxes of the scene as drawn; *rough*, each moved by about a quarter of the frame; *overlapping*, the
-second moved by a quarter of the frame onto the first; *none*, boxes over the whole frame and no grounding. *Random
-places* and *pushed apart* read no maps: disjoint regions give looks by themselves, and what maps add is place.
+second moved onto the first, to about a quarter of the frame from it; *none*, boxes over the whole frame and no
+grounding. *Random places* and *pushed apart* read no maps: disjoint regions give looks by themselves, and what maps add
+is place.
 
 {table(measured["rows"])}
 

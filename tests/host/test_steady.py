@@ -7,7 +7,7 @@ import torch
 
 from tests.host.conftest import guided
 from tests.host.test_auto_layout import PROMPT, ROUGH
-from tests.host.test_budget import Counter, call_ops
+from tests.host.test_budget import Counter
 
 
 def request(host, studio, prompt=PROMPT, **inputs):
@@ -268,8 +268,7 @@ def test_with_a_transition_each_image_has_its_tokens_and_its_place(host, studio,
 
 
 def test_once_the_places_are_kept_a_layer_costs_what_boxes_cost(host, studio, auto, monkeypatch):
-    plain = call_ops(host, studio, studio.apply())
-    steady = host.module("msd_core.auto_layout.steady").SteadyLayout
+    """From the second evaluation on: the first builds the masks, the next one looks at the places and cuts them."""
     model, counts = auto(), []
     slot = host.module("nodes.host.call").AttentionCall
     original = slot.add_subjects
@@ -284,11 +283,9 @@ def test_once_the_places_are_kept_a_layer_costs_what_boxes_cost(host, studio, au
     boxes = counts[-1][2]
     counts.clear()
     studio.sample(model, steps=8)
-    assert plain and steady
-    assert counts[-1][2] == boxes
-    assert [names for _, counting, names in counts if not counting][4:] == [boxes] * len(
-        [names for _, counting, names in counts if not counting][4:]
-    )
+    kept = [names for _, counting, names in counts if not counting]
+    assert len(kept) >= 5 * 4
+    assert kept[2 * 4 :] == [boxes] * len(kept[2 * 4 :])
 
 
 SYNCS = {"_local_scalar_dense", "item", "nonzero", "is_nonzero", "equal", "repeat_interleave"}
