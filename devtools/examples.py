@@ -138,8 +138,8 @@ EXAMPLES_IN_ORDER = (
         "Each subject's phrase must stand in it.",
         "night",
         (
-            ExampleSubject(Drawing("car", 3), (0.05, 0.3, 0.6, 0.85)),
-            ExampleSubject(Drawing("rocket", 17), (0.35, 0.1, 0.85, 0.6)),
+            ExampleSubject(Drawing("car", 3), (0.1, 0.3, 0.6, 0.8)),
+            ExampleSubject(Drawing("rocket", 17), (0.4, 0.1, 0.9, 0.6)),
         ),
         "auto layout", seed=5,
     ),

@@ -28,6 +28,7 @@ from torch import Tensor
 from msd_core.auto_layout import AutoLayoutSettings
 from msd_core.auto_layout.fit import Fit
 from msd_core.auto_layout.places import Frame, Places
+from msd_core.auto_layout.settings import START
 from msd_core.boxes import Box
 from msd_core.demo import config
 from msd_core.embeds import SubjectEmbeds
@@ -48,8 +49,8 @@ Boxes = tuple[tuple[float, float, float, float], ...]
 CELLS = config.SCENE_SIZE // 16
 """Cells along each side of the demo's feature maps."""
 
-FROM = 0.35
-"""Share of the noise schedule from which random places act, as `steady` does without boxes."""
+FROM = START[False]
+"""Share of the noise schedule from which random places act: where `steady` begins without boxes."""
 
 DRAWN = "the scene as it is drawn"
 WHOLE = ((0.0, 0.0, 1.0, 1.0),) * 2

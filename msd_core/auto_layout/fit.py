@@ -2,7 +2,8 @@
 
 Maps are smoothed and compete: at each cell, how much of what the prompt says there is said of this subject, and not of
 another one or of the scene. Then each region slides over its subject's score and takes the place where it holds most of
-it, all of them jointly: in turns, in both orders, with a penalty on what they share.
+it, all of them jointly: in turns, with a penalty on what they share, in both orders and from several places of the
+first one, of which the best is taken.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ SHARPNESS = 3.0
 REACH = 0.15
 """How far outside its box, in fractions of the frame, a subject may well be."""
 
-APART = 1.0
-"""What a region that lies wholly in another loses, where 1 is all of its score."""
+APART = 2.0
+"""What a region that lies wholly in another loses, where 1 is all of its score: no place is worth sharing."""
+
+BLOCKS = 3
+"""Into how many parts along each axis the places of a first region are split, each of which is tried as its start."""
 
 IMPOSSIBLE = -1e4
 FLOOR = 1e-6
@@ -48,8 +52,11 @@ class Fit:
         frame, homes = places.frame, places.homes
         count, height, width = len(homes), frame.height, frame.width
         self._count, self._images, self._height, self._width = count, images, height, width
-        turns = [tuple(range(count)), tuple(reversed(range(count)))] if count > 1 else [(0,)]
-        self._orders, self._rounds = len(turns), 2 if count > 1 else 1
+        alone = count == 1
+        turns = [tuple(range(count)), tuple(reversed(range(count)))] if not alone else [(0,)]
+        self._orders, self._starts, self._rounds = (
+            (1, 1, 1) if alone else (len(turns), BLOCKS**2, 1 if count == 2 else 2)
+        )
         self._smooth_rows = _gaussian(height, max(height, width)).to(device)
         self._smooth_columns = _gaussian(width, max(height, width)).to(device)
         bias = torch.zeros(count, height, width)
@@ -74,8 +81,11 @@ class Fit:
         self._order = order.T.flatten().to(device)
         rows, across = _mean(rows), _mean(across)
         self._turns = [
-            _Turn.of(subjects, order, images, device, rows, across, bias, weights) for subjects in order.T.tolist()
+            _Turn.of(subjects, order, self._starts * images, device, rows, across, bias, weights)
+            for subjects in order.T.tolist()
         ]
+        starts = torch.cat([bias[first] + _blocks(bias[first] > IMPOSSIBLE, self._starts) for first in order[:, 0]])
+        self._first_bias = starts.repeat_interleave(images, dim=0, output_size=len(starts) * images).to(device)
         self._rows_of = torch.arange(self._orders, device=device)[:, None]
 
     def score(self, maps: Tensor) -> Tensor:
@@ -98,16 +108,18 @@ class Fit:
             score: from `score`.
         """
         orders, images, height, width = self._orders, self._images, self._height, self._width
-        by_turn = score.index_select(-1, self._order).permute(3, 0, 1, 2).contiguous()
-        by_turn = by_turn.view(self._count, orders * images, 1, height * width)
-        held = torch.zeros(orders * images, self._count, height * width, device=score.device)
+        tries = self._starts * images
+        by_turn = score.index_select(-1, self._order).permute(3, 0, 1, 2).view(-1, orders, 1, images, height, width)
+        by_turn = by_turn.expand(-1, -1, self._starts, -1, -1, -1).reshape(-1, orders * tries, 1, height * width)
+        held = torch.zeros(orders * tries, self._count, height * width, device=score.device)
         chosen: list[Tensor] = [score] * self._count
         values: list[Tensor] = [score] * self._count
-        for _ in range(self._rounds):
+        for number in range(self._rounds):
             for place, turn in enumerate(self._turns):
+                bias = self._first_bias if number == place == 0 else turn.bias
                 field = torch.baddbmm(by_turn[place], turn.weights, held).view(-1, height, width)
-                worth = torch.baddbmm(turn.bias, torch.bmm(turn.rows, field), turn.columns)
-                values[place], chosen[place] = worth.view(orders, images, -1).max(dim=-1)
+                worth = torch.baddbmm(bias, torch.bmm(turn.rows, field), turn.columns)
+                values[place], chosen[place] = worth.view(orders, tries, -1).max(dim=-1)
                 row = torch.div(chosen[place], width, rounding_mode="floor")
                 column = torch.remainder(chosen[place], width)
                 torch.mul(
@@ -115,23 +127,28 @@ class Fit:
                     turn.column_bands[self._rows_of, column].view(-1, 1, width),
                     out=held[:, place].view(-1, height, width),
                 )
-        best = torch.stack(chosen)
         if orders == 2:
-            worth = torch.stack(values).sum(dim=0)
-            best = torch.where(worth[1] > worth[0], best.flip(0)[:, 1], best[:, 0])
+            worth = torch.stack(values).sum(dim=0).view(-1, images).argmax(dim=0)
+            found = torch.stack([torch.cat(pair) for pair in zip(*self._by_subject(chosen), strict=True)])
+            best = found.view(self._count, -1, images).gather(1, worth.expand(self._count, 1, -1))[:, 0]
         else:
-            best = best[:, 0]
+            best = chosen[0]
         return torch.div(best, width, rounding_mode="floor"), torch.remainder(best, width)
+
+    @staticmethod
+    def _by_subject(chosen: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """What the two orders have chosen, subject by subject."""
+        return [one[0] for one in chosen], [one[1] for one in reversed(chosen)]
 
 
 @dataclass(frozen=True)
 class _Turn:
-    """What the subject whose turn it is needs; one row for each order and image, so that no call has to spread it.
+    """What the subject whose turn it is needs; one row for each order and try, so that no call has to spread it.
 
     Attributes:
-        rows, columns: `[orders * images, h, h]`, `[..., w, w]`: the mean over what the region holds at each place.
-        bias: `[orders * images, h, w]`: `IMPOSSIBLE` where it can't stand.
-        weights: `[orders * images, 1, n]`: what it costs to share cells with those of each turn.
+        rows, columns: `[orders * tries, h, h]`, `[..., w, w]`: the mean over what the region holds at each place.
+        bias: `[orders * tries, h, w]`: `IMPOSSIBLE` where it can't stand.
+        weights: `[orders * tries, 1, n]`: what it costs to share cells with those of each turn.
         row_bands, column_bands: `[orders, h, h]`, `[orders, w, w]`: the cells that it holds at each place.
     """
 
@@ -144,12 +161,12 @@ class _Turn:
 
     @classmethod
     def of(
-        cls, subjects: Sequence[int], order: Tensor, images: int, device: torch.device, rows: Tensor, columns: Tensor,
+        cls, subjects: Sequence[int], order: Tensor, tries: int, device: torch.device, rows: Tensor, columns: Tensor,
         bias: Tensor, weights: Tensor,
     ) -> _Turn:
         """Of each order's subject, from what all have."""
         def spread(one: Tensor) -> Tensor:
-            return one.repeat_interleave(images, dim=0, output_size=len(one) * images).contiguous().to(device)
+            return one.repeat_interleave(tries, dim=0, output_size=len(one) * tries).contiguous().to(device)
 
         chosen = list(subjects)
         shared = torch.stack([weights[subject, order[number]] for number, subject in enumerate(chosen)])[:, None]
@@ -157,6 +174,19 @@ class _Turn:
             spread(rows[chosen]), spread(columns[chosen].transpose(1, 2)), spread(bias[chosen]), spread(shared),
             (rows[chosen] > 0).float().to(device), (columns[chosen] > 0).float().to(device),
         )
+
+
+def _blocks(possible: Tensor, count: int) -> Tensor:
+    """What keeps a region to one block of its possible places `[h, w]` at a time: `[count, h, w]`."""
+    blocks = torch.full((count, *possible.shape), IMPOSSIBLE)
+    side = round(count**0.5)
+    rows, columns = (possible.any(dim=axis).nonzero().flatten() for axis in (1, 0))
+    spans = [[len(found) * number // side for number in range(side + 1)] for found in (rows, columns)]
+    for number in range(count):
+        row, column = divmod(number, side)
+        inside = rows[spans[0][row] : spans[0][row + 1]], columns[spans[1][column] : spans[1][column + 1]]
+        blocks[number][inside[0][:, None], inside[1]] = 0.0
+    return blocks
 
 
 def _gaussian(size: int, longer: int) -> Tensor:

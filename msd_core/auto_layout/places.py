@@ -1,8 +1,8 @@
 """Places: where each subject's region may stand in a frame, and which cells it then has.
 
-A region keeps its size and shape and moves by whole cells of a grid over the frame. So all that a place decides is two
-numbers, a row and a column of the grid; everything else follows from tables that are made once a run, and reading them
-asks the device nothing.
+A region keeps its size and shape. It stands where it was drawn, or its edges begin at a row and a column of a grid over
+the frame. So all that a place decides is two numbers; everything else follows from tables that are made once a run, and
+reading them asks the device nothing.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Home:
 
     Attributes:
         edges: its bounds in fractions of the grid's frame.
-        row, column: the first cells of the grid that it reaches into.
-        rows, columns: how many it reaches into.
+        row, column: the row and the column of the grid that stand for where it was drawn.
+        rows, columns: how many cells of the grid it takes where it begins with one.
         known: whether the layout says where it is, or it only has a size.
     """
 
@@ -125,9 +125,10 @@ class Places:
         home, frame = self.homes[subject], self.frame
         if home is None:
             return None
-        x, y = (column - home.column) / frame.width, (row - home.row) / frame.height
         x0, y0, x1, y1 = home.edges
-        return within(frame.window, (x0 + x, y0 + y, x1 + x, y1 + y))
+        left = x0 if column == home.column else column / frame.width
+        top = y0 if row == home.row else row / frame.height
+        return within(frame.window, (left, top, left + x1 - x0, top + y1 - y0))
 
     def cells(
         self, rows: Tensor, columns: Tensor, height: int, width: int, windows: tuple[Window, ...] = (WHOLE,)
@@ -212,7 +213,7 @@ class Places:
 
     def _home(self, edges: Window) -> Home:
         (row, rows), (column, columns) = (
-            _reach(edges[1], edges[3], self.frame.height), _reach(edges[0], edges[2], self.frame.width)
+            _nearest(edges[1], edges[3], self.frame.height), _nearest(edges[0], edges[2], self.frame.width)
         )
         return Home(edges, row, column, rows, columns, known=True)
 
@@ -285,22 +286,24 @@ def _share(inner: Window, outer: Window) -> float:
     return max(width, 0.0) * max(height, 0.0) / _area(inner)
 
 
-def _reach(start: float, end: float, size: int) -> tuple[int, int]:
-    """The first of an axis' cells that an interval reaches into, and how many."""
-    first = min(math.floor(start * size + ROUNDING), size - 1)
-    return first, max(math.ceil(end * size - ROUNDING) - first, 1)
+def _nearest(start: float, end: float, size: int) -> tuple[int, int]:
+    """The cell of an axis that is nearest to where an interval begins, and how many cells it takes from a cell on."""
+    count = max(math.ceil((end - start) * size - ROUNDING), 1)
+    return min(round(start * size), size - count), count
 
 
-def _moved(edge: float, home: int, grid: int, size: int, low: float, high: float) -> Tensor:
-    """An edge in a map's cells for each place along an axis: float64 `[grid]`."""
-    places = torch.arange(grid, dtype=torch.float64)
-    return (edge + (places - home) / grid - low) / (high - low) * size
+def _moved(start: float, home: int, grid: int, size: int, low: float, high: float) -> Tensor:
+    """Where an interval begins, in a map's cells, for each place along an axis: float64 `[grid]`."""
+    places = torch.arange(grid, dtype=torch.float64) / grid
+    places[home] = start
+    return (places - low) / (high - low) * size
 
 
 def _moved_spans(start: float, end: float, home: int, grid: int, size: int, low: float, high: float) -> Tensor:
     """Which of a map's cells an interval reaches into at each place along an axis: bool `[grid, size]`."""
-    first = (_moved(start, home, grid, size, low, high) + ROUNDING).floor()
-    last = torch.maximum((_moved(end, home, grid, size, low, high) - ROUNDING).ceil(), first + 1)
+    begin, length = _moved(start, home, grid, size, low, high), (end - start) / (high - low) * size
+    first = (begin + ROUNDING).floor()
+    last = torch.maximum((begin + length - ROUNDING).ceil(), first + 1)
     cells = torch.arange(size)
     return (cells >= first[:, None]) & (cells < last[:, None])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 METHODS = ("steady", "paper")
 
-START = {True: 0.2, False: 0.35}
+START = {True: 0.2, False: 0.4}
 """Share of the noise schedule at which `steady` begins, where boxes rule before it and where nothing does. Earlier maps
 say little of where a subject will be; where nothing has drawn it yet, later ones keep more of the picture's own
 composition."""

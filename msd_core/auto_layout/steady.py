@@ -7,6 +7,7 @@ start the boxes rule or nothing; after a while the places are kept, and nothing 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,8 +26,10 @@ from .settings import AutoLayoutSettings
 MEMORY = 0.5
 """What the running mean keeps of itself at each step."""
 
-LARGEST_GRID = 32
-"""Cells along the longer side of the grid on which places are chosen."""
+FINE, LARGEST = 20, 32
+"""Cells along the longer side of the grid on which places are chosen: at least and at most. Between these it is as fine
+as the maps are; coarser maps are divided.
+"""
 
 
 def layers_read(sections: Sequence[str], transformers: Sequence[Hashable], widths: Sequence[int]) -> tuple[int, ...]:
@@ -68,10 +71,11 @@ class Shown(NamedTuple):
     images: tuple[int, ...] | None = None
 
     def grid(self, window: Window) -> Frame:
-        """A grid over the whole frame, as fine as the map is, up to a limit; `window`: of the layout's frame."""
+        """A grid over the whole frame; coarse maps are divided. `window`: of the layout's frame."""
         part = self.windows[0]
         rows, columns = self.height / (part[3] - part[1]), self.width / (part[2] - part[0])
-        factor = min(LARGEST_GRID / max(rows, columns), 1.0)
+        longer = max(rows, columns)
+        factor = LARGEST / longer if longer > LARGEST else math.ceil(FINE / longer)
         return Frame(max(round(rows * factor), 1), max(round(columns * factor), 1), window)
 
 

@@ -79,7 +79,7 @@ def test_two_regions_hold_nearly_what_the_best_of_all_pairs_of_places_hold(seed)
              for home in places.homes]
     best = max(worth(pair) for pair in itertools.product(*spots))
     found = worth([(int(rows[k, 0]), int(columns[k, 0])) for k in range(2)])
-    assert found >= 0.9 * best
+    assert found >= 0.99 * best
 
 
 def test_flat_maps_leave_boxes_that_are_apart_where_they_are_and_push_others_apart():

@@ -26,23 +26,25 @@ def test_at_home_a_region_has_the_very_cells_of_its_box(grid, height, width):
     assert torch.equal(cells, region_cells([A, B], height, width).expand(3, -1, -1, -1))
 
 
-def test_moved_by_cells_it_has_the_same_cells_moved():
+@pytest.mark.parametrize("height, width", SIZES)
+def test_elsewhere_it_has_the_cells_of_its_box_moved_there(height, width):
+    """Sideways alone, or along both axes; it begins with a cell of the grid and takes as few as its size allows."""
     places = Places([A], Frame(10, 10))
     (home,) = places.homes
-    for height, width in ((10, 10), (20, 20), (40, 30)):
-        drawn = region_cells([A], height, width)[0]
-        for down, across in ((1, 2), (3, 4), (-1, 0)):
-            moved = places.cells(torch.tensor([[home.row + down]]), torch.tensor([[home.column + across]]), height,
-                                 width)[0, 0]
-            expected = drawn.roll((down * height // 10, across * width // 10), (0, 1))
-            assert torch.equal(moved, expected), (height, width, down, across)
+    assert (home.rows, home.columns) == (6, 4)
+    for row, column in ((0, 0), (home.row, 6), (4, home.column), (3, 4)):
+        moved = places.cells(torch.tensor([[row]]), torch.tensor([[column]]), height, width)[0, 0]
+        box = Box(*(round(edge, 9) for edge in places.box(0, row, column)))
+        assert torch.equal(moved, region_cells([Region(box)], height, width)[0]), (row, column)
+        assert box.x1 - box.x0 == pytest.approx(0.4) and box.y1 - box.y0 == pytest.approx(0.52)
+    assert int(places.cells(torch.tensor([[4]]), torch.tensor([[6]]), 10, 10).sum()) == 6 * 4
 
 
 def test_its_bounds_move_with_it():
     places = Places([A], Frame(10, 20, (0.2, 0.0, 1.0, 0.5)))
     (home,) = places.homes
     assert places.box(0, home.row, home.column) == pytest.approx((0.2, 0.1, 0.45, 0.5))
-    assert places.box(0, home.row, home.column + 3) == pytest.approx((0.32, 0.1, 0.57, 0.5))
+    assert places.box(0, home.row, 4) == pytest.approx((0.36, 0.1, 0.61, 0.5))
 
 
 def test_windows_show_what_the_whole_frame_has_there():

@@ -12,6 +12,7 @@ from PIL import Image, ImageChops
 from devtools.graphs import BYPASSED, as_text
 from devtools.host import PACK
 from devtools.server import ServerError
+from devtools.websocket import WebSocket
 from devtools.workflows import (
     API_EXAMPLES,
     CONTROL_NET,
@@ -211,13 +212,41 @@ def test_a_bypassed_control_net_leaves_the_image_of_two_subjects(server, schemas
     assert picture(server, bypassed).tobytes() == picture(server, api("two_subjects")).tobytes()
 
 
-def test_auto_layout_rules_from_its_start_step_on(server):
+def test_auto_layout_rules_from_its_start_on(server):
+    """Of the paper's method a step says when; it may be one that the run has not."""
     auto, late, boxes = short("auto_layout"), short("auto_layout"), short("auto_layout")
-    first(late, "MSDiffusionAutoLayout")["start_step"] = 10000
+    first(late, "MSDiffusionAutoLayout").update(method="paper", start_step=10000)
     del first(boxes, "MSDiffusionApply")["auto_layout"]
     plain = picture(server, boxes).tobytes()
     assert picture(server, late).tobytes() == plain
     assert picture(server, auto).tobytes() != plain
+
+
+def test_the_page_that_runs_auto_layout_is_told_where_each_subject_ended(server):
+    """Of a run that is sampled: what the server still has, nobody follows."""
+    workflow, told = short("auto_layout"), []
+    first(workflow, "KSampler")["seed"] = 424242
+    layout, sampler = (number_of(workflow, type) for type in ("MSDiffusionLayout", "KSampler"))
+    drawn = [[box[edge] for edge in ("x0", "y0", "x1", "y1")] for box in json.loads(
+        workflow[layout]["inputs"]["boxes"])["boxes"]]
+    websocket = WebSocket(server.address, server.port, "/ws?clientId=told")
+    try:
+        prompt = server.post_prompt(workflow, "told")
+        for text in websocket.messages():
+            message = json.loads(text)
+            if message["type"] == "msdiffusion.regions":
+                told.append(message["data"])
+            if message["type"] in ("execution_success", "execution_error"):
+                break
+    finally:
+        websocket.close()
+    (data,) = told
+    ((first_box, second_box),) = data.pop("images")
+    assert data == {"prompt_id": prompt, "node": sampler, "layout": layout, "subjects": ["car", "rocket"],
+                    "drawn": drawn}
+    for box, own in zip((first_box, second_box), drawn, strict=True):
+        assert box[2] - box[0] == pytest.approx(own[2] - own[0], abs=2e-4)
+    assert first_box[0] >= second_box[2] or first_box[1] >= second_box[3] or first_box[2] <= second_box[0]
 
 
 def test_regions_in_the_drawings_shapes_replace_the_boxes(server):
