@@ -45,15 +45,31 @@ class LayoutPage:
         self.fresh()
 
     def fresh(self, code: str = "") -> None:
-        """Starts over with one layout node (`layout` in `code`, which may add more) and an empty undo history."""
+        """Starts over with one layout node (`layout` in `code`, which may add more) and an empty undo history.
+
+        A run that a test before left behind is stopped first: it would go on to send pictures to the new nodes.
+        """
+        self.page.evaluate(
+            """async () => {
+            const post = (path, body) => app.api.fetchApi(path, { method: 'POST', body: JSON.stringify(body) });
+            const left = async () => {
+                const { queue_running: running, queue_pending: pending } = await (await app.api.fetchApi('/queue')).json();
+                return running.length + pending.length;
+            };
+            if (!(await left())) return;
+            await post('/queue', { clear: true });
+            await post('/interrupt', {});
+            while (await left()) await new Promise((resolve) => setTimeout(resolve, 50));
+        }"""
+        )
         self.page.evaluate(
             """(code) => {
             document.activeElement?.blur?.();
             document.querySelectorAll('.msd-shade, .msd-menu').forEach((left) => left.remove());
             app.extensionManager.sidebarTab.activeSidebarTabId = null;
             app.graph.clear();
-            // Or a new node shows the pictures of the one that had its number.
-            app.nodeOutputs = {};
+            // Or a new node shows the pictures of the one that had its number, and is as high as they make it.
+            app.clean();
             app.api.dispatchCustomEvent('graphCleared');
             app.canvas.ds.scale = 1;
             app.canvas.ds.offset = [0, 0];
