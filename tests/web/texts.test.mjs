@@ -17,12 +17,37 @@ const keysOf = (node, path = "") =>
 const places = (text) => [...text.matchAll(/\{(\w+)[}:]/g)].map((found) => found[1]).sort();
 const at = (node, key) => key.split(".").reduce((now, part) => now?.[part], node);
 
-test("both languages have the same texts with the same places to fill", () => {
-  for (const file of ["main", "settings", "commands"]) {
-    const [en, zh] = [texts("en", file), texts("zh", file)];
-    assert.deepEqual(keysOf(zh).sort(), keysOf(en).sort(), file);
-    for (const key of keysOf(en)) assert.deepEqual(places(at(zh, key)), places(at(en, key)), key);
-  }
+const source = (name) => readFileSync(new URL(`web/layout/${name}`, root), "utf8");
+const key = (id) => `MSDiffusion_Layout_${id[0].toUpperCase()}${id.slice(1)}`;
+
+test("every language has English's texts with the same places to fill", () => {
+  const languages = readdirSync(new URL("locales/", root)).filter((name) => name !== "en");
+  assert.deepEqual(languages.sort(), ["ja", "zh"]);
+  for (const language of languages)
+    for (const file of ["main", "settings", "commands"]) {
+      const [en, theirs] = [texts("en", file), texts(language, file)];
+      assert.deepEqual(keysOf(theirs).sort(), keysOf(en).sort(), `${language}/${file}`);
+      for (const key of keysOf(en)) {
+        assert.deepEqual(places(at(theirs, key)), places(at(en, key)), `${language}: ${key}`);
+        assert.ok(at(theirs, key).trim(), `${language}: ${key}`);
+      }
+    }
+});
+
+test("every setting, with its choices and group, and every command is among the texts, as the code has it in English", () => {
+  const settings = [...source("host/settings.mjs").matchAll(/\bentry\(\s*"(\w+)",\s*"([^"]+)",\s*"([^"]+)"/g)];
+  const named = Object.entries(texts("en", "settings")).map(([id, { name }]) => [id, name]);
+  assert.deepEqual(named.sort(), settings.map(([, id, name]) => [key(id), name]).sort());
+  const groups = [...new Set(settings.map(([, , , group]) => group))];
+  assert.deepEqual(Object.keys(texts("en", "main").settingsCategories).sort(), groups.sort());
+  const offered = [...source("host/settings.mjs").matchAll(/\bchoices\(("[^)]*")\)/g)].map(([, list]) =>
+    [...list.matchAll(/"([^"]*)"/g)].map(([, text]) => text).filter((_, k) => k % 2),
+  );
+  const options = Object.values(texts("en", "settings")).flatMap(({ options }) => (options ? [Object.keys(options)] : []));
+  assert.deepEqual(options.sort(), offered.sort());
+  const commands = [...source("extension.mjs").matchAll(/\bcommand\("(\w+)", "([^"]+)"/g)];
+  const labels = Object.entries(texts("en", "commands")).map(([id, { label }]) => [id, label]);
+  assert.deepEqual(labels.sort(), commands.map(([, id, label]) => [key(id), `MS-Diffusion layout: ${label}`]).sort());
 });
 
 test("every text that the code asks for is there", () => {

@@ -1,0 +1,71 @@
+"""Every node in every language: locales against the real schemas. English stands in the schemas themselves."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+PREFIX = "MSDiffusion"
+LOCALES = Path(__file__).parents[2] / "locales"
+LANGUAGES = sorted(folder.name for folder in LOCALES.iterdir() if folder.name != "en")
+# The frontend compiles names and descriptions (older ones: tooltips too) as message formats, in which these are syntax.
+SYNTAX = re.compile(r"[{}@|$%\\]")
+
+
+@pytest.fixture(scope="module")
+def schemas(host):
+    return {name: node.GET_SCHEMA() for name, node in host.nodes.items() if name.startswith(PREFIX)}
+
+
+def shape_of(schema) -> dict:
+    """What a translation of a node must have, with English for the text."""
+    shape = {"display_name": schema.display_name, "description": schema.description}
+    if schema.inputs:
+        shape["inputs"] = {declared.id: {"name": declared.id, "tooltip": declared.tooltip} for declared in schema.inputs}
+    shape["outputs"] = {
+        str(index): {"name": output.display_name, "tooltip": output.tooltip}
+        for index, output in enumerate(schema.outputs)
+    }
+    return shape
+
+
+def leaves(node, path: str = "") -> dict[str, str]:
+    if isinstance(node, str):
+        return {path: node}
+    return {key: text for name, below in node.items() for key, text in leaves(below, f"{path}.{name}").items()}
+
+
+@pytest.fixture(scope="module", params=LANGUAGES)
+def translated(request):
+    return json.loads((LOCALES / request.param / "nodeDefs.json").read_text("utf-8"))
+
+
+def test_every_node_input_output_and_tooltip_is_translated_and_nothing_else(schemas, translated):
+    asked = set(leaves({name: shape_of(schema) for name, schema in schemas.items()}))
+    there = leaves(translated)
+    assert not asked - set(there), "without a translation"
+    assert not set(there) - asked, "translated, but in no schema"
+    assert all(text.strip() for text in there.values())
+
+
+def test_no_sentence_has_stayed_english(schemas, translated):
+    english = leaves({name: shape_of(schema) for name, schema in schemas.items()})
+    for key, text in leaves(translated).items():
+        if key.endswith((".tooltip", ".description")):
+            assert text != english[key], key
+            assert re.search(r"[぀-ヿ一-鿿]", text), key
+
+
+def test_no_text_holds_syntax_of_message_formats(translated):
+    for key, text in leaves(translated).items():
+        assert not SYNTAX.search(text), f"{key}: {text}"
+
+
+def test_what_a_choice_offers_stands_in_its_translation_as_it_is_written(schemas, translated):
+    """Choices are not translated by the frontend, so a tooltip that explains them must name them."""
+    for name, schema in schemas.items():
+        for declared in schema.inputs:
+            for option in getattr(declared, "options", None) or []:
+                if re.search(rf"\b{re.escape(option)}\b", declared.tooltip or ""):
+                    assert option in translated[name]["inputs"][declared.id]["tooltip"], f"{name}.{declared.id}: {option}"
