@@ -59,7 +59,8 @@ def write_card(folder: Path) -> Path:
     text = f"""# The demo's tiny MS-Diffusion set
 
 A complete set of SDXL's shape and MS-Diffusion's method in {total_size() / 1e6:.1f} MB of fp16: UNet (v-prediction,
-{len(config.CROSS_ATTENTIONS)} cross-attentions), two CLIP text encoders, autoencoder, CLIP image encoder, and adapter.
+{len(config.CROSS_ATTENTIONS)} cross-attentions), two CLIP text encoders, autoencoder, CLIP image encoder, adapter, and
+the judge that measures the sprite benchmark (`training/judge.py`).
 It draws sprites in scenes of {config.SCENE_SIZE} x {config.SCENE_SIZE} pixels. **A demonstration, not a product:** it
 knows eight kinds, eight colours, three patterns, four accessories and six scenes, all drawn by `msd_core/demo`, and
 nothing else. Words it doesn't know do no harm.

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..auto_layout import METHODS
 from ..headless.command import SDXL_SETTINGS
 from ..overlap import OVERLAPS
 from .conditions import Condition
@@ -75,6 +76,7 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     add("--no-grounding", action="store_true", help="plain resampler queries, without phrase and box")
     add("--no-masks", action="store_true", help="subjects act everywhere, without masked attention (headless)")
     add("--adapter-off", action="store_true", help="the bare base model")
+    add("--auto-layout", choices=METHODS, help="the prompt's own attention takes over from the boxes")
     add("--overlap", choices=OVERLAPS, default="mix", help="who acts where boxes overlap (default mix, the paper's)")
     add("--seed", type=int, default=0, help="on which each sample's own seed builds (default 0)")
 
@@ -116,7 +118,12 @@ def _benchmark(options: argparse.Namespace) -> Benchmark:
 
 
 def _condition(options: argparse.Namespace) -> Condition:
-    return Condition(not options.no_grounding, not options.no_masks, not options.adapter_off, options.overlap)
+    if options.auto_layout and (options.no_masks or options.adapter_off):
+        other = "--no-masks" if options.no_masks else "--adapter-off"
+        raise ValueError(f"--auto-layout and {other} are both given but it needs regions to place: leave one out.")
+    return Condition(
+        not options.no_grounding, not options.no_masks, not options.adapter_off, options.overlap, options.auto_layout
+    )
 
 
 def _plan(options: argparse.Namespace, benchmark: Benchmark) -> tuple[Plan, tuple[Sample, ...]]:
@@ -162,7 +169,7 @@ def _run(options: argparse.Namespace) -> int:
         except OSError as error:
             raise ValueError(f"--images is {plan.images} but can't be made ({error.strerror}): name another.") from None
     check_pictures(samples)
-    scorer = scorer_of(options, local)
+    scorer = scorer_of(options, local, options.benchmark == "sprites")
     header = {
         "benchmark": benchmark.name, "condition": asdict(plan.condition), "settings": asdict(settings),
         "models": {"demo": demo, **({} if demo else {name: Path(getattr(options, name)).name

@@ -26,13 +26,21 @@ def add_measures(parser: argparse.ArgumentParser) -> None:
     add("--measure-device", metavar="DEVICE", help="where they compute (default the fastest there is)")
 
 
-def scorer_of(options: argparse.Namespace, local: int = 0) -> Scorer:
+def scorer_of(options: argparse.Namespace, local: int = 0, drawn: bool = False) -> Scorer:
     """The scorer that the options ask for.
+
+    Args:
+        local: which of a machine's processes this is, for a GPU of its own.
+        drawn: whether the pictures are of the drawn world, whose judge measures where nothing is named.
 
     Raises:
         ValueError: nothing is named that could measure, or a file is missing or another model.
     """
     named = [options.clip, options.dino, options.dinov2, options.detector]
+    if drawn and not any(named):
+        from ..evaluation.judge import judge_encoders
+
+        return Scorer(*judge_encoders())
     if not any(named):
         raise ValueError(
             "None of --clip, --dino, --dinov2 and --detector is given but scores need one: name CLIP ViT-B/32 and DINO "

@@ -9,15 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..evaluation.intervals import Estimate, difference_interval, mean_interval, statistic_interval
-from ..evaluation.placement import Placement, average_precision
+from ..evaluation.placement import average_precision
+from ..evaluation.report import COLUMNS, placements
 from .conditions import Condition, papers_row
 from .journal import Results
-
-COLUMNS = {
-    "clip_i": "CLIP-I", "dino": "DINO", "m_dino": "M-DINO", "clip_t": "CLIP-T", "clip_t_gain": "CLIP-T gain",
-    "region": "region", "swap": "swapped", "collapse": "collapsed", "miou": "mIoU", "ap50": "AP50", "counts": "counts",
-}
-"""Metric to its heading."""
 
 SMALLER_IS_BETTER = ("swap", "collapse")
 ALL = "all"
@@ -44,11 +39,8 @@ def sample_value(record: Record, metric: str) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _placements(records: Iterable[Record]) -> list[Placement]:
-    return [
-        Placement(None, None, row["wanted"], tuple((score, hit) for score, hit in row["verdicts"]))
-        for record in records for row in record["images"] if "verdicts" in row
-    ]
+def _placements(records: Iterable[Record]) -> list[Any]:
+    return placements([row for record in records for row in record["images"]])
 
 
 def estimate(records: Sequence[Record], metric: str) -> Estimate | None:

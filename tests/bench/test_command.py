@@ -1,5 +1,6 @@
 """`python -m msd_core.bench`: what it refuses before it computes anything, and a run that is killed and goes on."""
 
+import itertools
 import json
 import os
 import signal
@@ -57,12 +58,14 @@ def test_what_is_wrong_is_told_before_anything_is_made(refused, tmp_path, subjec
     data = ("run", "msbench", "--data", subjects, "--demo", *out)
     assert "None of --clip, --dino, --dinov2 and --detector is given" in refused(*data)
     assert "none.bin is named but there is no such file" in refused(*data, "--clip", tmp_path / "none.bin")
-    assert "None of --clip, --dino, --dinov2 and --detector is given" in refused("run", *SMALL, *out)
     assert "--limit is 0 but must be 1 or more" in refused("run", *SMALL, "--limit", 0, *out)
     assert "--per-sample is 0" in refused("run", *SMALL, "--per-sample", 0, *out)
     assert "--seed is -1" in refused("run", *SMALL, "--seed", -1, *out)
     assert "--batch is 0" in refused("run", *SMALL, "--batch", 0, *out)
     assert "--width is 63 but must be a multiple of 8: say 64" in refused("run", *SMALL, "--width", 63, *out)
+    for flag in ("--no-masks", "--adapter-off"):
+        said = refused("run", *SMALL, "--auto-layout", "steady", flag, *out)
+        assert f"--auto-layout and {flag} are both given" in said
     assert "the nodes always mask" in refused("run", *SMALL, "--engine", "comfyui", "--no-masks", *out)
     assert "say --engine comfyui too" in refused("run", *SMALL, "--server", "127.0.0.1:1", *out)
     (subjects / "living" / "living.png").write_text("no picture")
@@ -124,19 +127,27 @@ def test_each_ablation_makes_another_picture_and_the_same_one_twice(tmp_path, sm
     assert len(set(seen.values())) == 4
 
 
-def test_where_boxes_overlap_the_choice_makes_another_picture():
+def test_where_boxes_overlap_every_choice_makes_another_picture():
     from msd_core.bench.conditions import Condition
     from msd_core.bench.engines import Order, Settings
     from msd_core.bench.engines.headless import HeadlessEngine
     from msd_core.bench.sprites import sprite_bench
     from msd_core.headless.demo import demo_pipeline
 
-    engine = HeadlessEngine(demo_pipeline(), Settings(1.0, 2.0, 2, 64, 64))
+    engine = HeadlessEngine(demo_pipeline(), Settings(1.0, 2.0, 6, 64, 64))
     sample = sprite_bench(1).samples[8]
     assert sample.kind == "living+object, overlapping"
-    mixed, front = (engine.make(Order(sample.prompt, sample.subjects, (1,), Condition(overlap=overlap)))
-                    for overlap in ("mix", "front"))
-    assert (mixed - front).abs().max() > 0.01
+    made = [engine.make(Order(sample.prompt, sample.subjects, (1,), Condition(**changes)))
+            for changes in ({}, {"overlap": "front"}, {"overlap": "nearest"},
+                            {"auto_layout": "steady"}, {"auto_layout": "paper"})]
+    assert all((one - other).abs().max() > 0.01 for one, other in itertools.combinations(made, 2))
+
+
+def test_the_drawn_world_has_a_judge_of_its_own_where_nothing_else_measures(tmp_path, capsys):
+    out = tmp_path / "a.jsonl"
+    assert command.main(["run", *SMALL, "--limit", "1", "--out", str(out)]) == 0
+    assert "dino: the demo's judge (like)" in capsys.readouterr().out
+    assert {"clip_i", "clip_t", "dino", "m_dino", "region"} <= set(read_results(out).scored[0]["images"][0])
 
 
 def bench(*arguments, **options):

@@ -67,7 +67,10 @@ def test_the_papers_row_stands_below_ours_under_its_own_name():
     assert "The paper trained its ablations anew" in text and "The paper trained" not in as_text(full)
     assert "the paper's" not in as_text(results(VALUES, "sprites"))
     assert papers_row("MS-Bench", Condition(masks=False).changes())[0] == "w/o MCA"
+    assert papers_row("MS-Bench", Condition(grounding=False, masks=False).changes())[0] == "w/o LG w/IAL"
     assert papers_row("MS-Bench", Condition(adapter=False).changes()) is None
+    assert papers_row("MS-Bench", Condition(auto_layout="steady").changes()) is None
+    assert Condition(auto_layout="steady").name == "auto layout steady"
     table_2 = {name: rows[0][2] for name, rows in PAPER.items()}
     assert table_2 == {"MS-Bench": {"clip_i": 0.698, "dino": 0.425, "m_dino": 0.108, "clip_t": 0.341},
                        "DreamBench": {"clip_i": 0.792, "dino": 0.671, "clip_t": 0.321}}

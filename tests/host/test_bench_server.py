@@ -1,6 +1,7 @@
 """A benchmark through real ComfyUI servers: the same picture as headless, killed runs, shared runs, servers that go."""
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -25,7 +26,7 @@ from tests.evaluation import conftest as tiny
 PACK = Path(__file__).parents[2]
 SMALL = ["sprites", "--per-type", "1", "--steps", "1", "--width", "64", "--height", "64"]
 dino_file = tiny.dino_file
-SETTINGS = Settings(1.0, 2.0, 4, 96, 96)
+SETTINGS = Settings(1.0, 2.0, 6, 96, 96)
 
 
 def bench(out, dino, *servers):
@@ -66,11 +67,13 @@ def test_both_engines_make_the_same_pictures(engine):
 
     headless = HeadlessEngine(demo_pipeline(), SETTINGS)
     sample = sprite_bench(1).samples[7]
-    for changes in ({}, {"grounding": False}, {"adapter": False}):
+    pictures = []
+    for changes in ({}, {"grounding": False}, {"auto_layout": "steady"}, {"auto_layout": "paper"}, {"adapter": False}):
         here, there = headless.make(order_of(sample, **changes)), engine.make(order_of(sample, **changes))
         assert here.shape == there.shape == (2, 96, 96, 3)
         assert (here - there).abs().max() < 2.5 / 255
-    assert (engine.make(order_of(sample)) - there).abs().max() > 0.2
+        pictures.append(there)
+    assert all((one - other).abs().max() > 0.05 for one, other in itertools.combinations(pictures, 2))
 
 
 def test_a_transparent_picture_is_cut_out_on_the_server_too(engine):

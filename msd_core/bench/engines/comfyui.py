@@ -92,8 +92,12 @@ class ComfyEngine:
                         for number, subject in enumerate(order.subjects)}
             embeds = add("MSDiffusionEncode", adapter=adapter, clip_vision=clip_vision, clip=clip, layout=[layout, 0],
                          grounding=condition.grounding, **subjects)
+            following = {}
+            if condition.auto_layout is not None:
+                following["auto_layout"] = [add("MSDiffusionAutoLayout", clip=clip, prompt=order.prompt, threshold=0.5,
+                                                start_step=5, method=condition.auto_layout), 0]
             model = [add("MSDiffusionApply", model=model, embeds=[embeds, 0], scale=settings.scale, start_percent=0.0,
-                         end_percent=1.0), 0]
+                         end_percent=1.0, **following), 0]
         latent = add("EmptyLatentImage", width=settings.width, height=settings.height, batch_size=1)
         sampled = add(
             "KSampler", model=model, seed=seed, steps=settings.steps, cfg=settings.guidance, sampler_name="euler",

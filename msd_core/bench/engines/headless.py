@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...auto_layout import AutoLayoutSettings
 from ...boxes import Box
 from ...embeds import SubjectEmbeds
 from ...headless.pictures import load_subject
@@ -33,6 +34,9 @@ class HeadlessEngine:
 
     def make(self, order: Order) -> Tensor:
         embeds = self._encode(order) if order.condition.adapter and order.subjects else None
+        auto_layout = None
+        if embeds is not None and order.condition.auto_layout is not None:
+            auto_layout = AutoLayoutSettings(method=order.condition.auto_layout)
         made = []
         for start in range(0, len(order.seeds), self.batch):
             seeds = order.seeds[start : start + self.batch]
@@ -41,7 +45,7 @@ class HeadlessEngine:
                 order.prompt, embeds, negative_prompt=settings.negative, scale=settings.scale,
                 guidance_scale=settings.guidance, num_inference_steps=settings.steps, width=settings.width,
                 height=settings.height, schedule=settings.schedule, num_images_per_prompt=len(seeds),
-                generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+                generator=[torch.Generator().manual_seed(seed) for seed in seeds], auto_layout=auto_layout,
             ).images
         return torch.stack([torch.from_numpy(np.asarray(image.convert("RGB")).astype(np.float32) / 255)
                             for image in made])
