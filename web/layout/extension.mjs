@@ -69,6 +69,7 @@ export const EXTENSION = {
     command("Snap", "snapping on or off", "snap"),
     command("Grid", "grid on or off", "grid"),
     command("MakeMine", "make linked boxes mine", "make_mine"),
+    command("Land", "make auto layout's places the layout", "land"),
     command("Paint", "paint a region", "paint"),
     command("MoveApart", "move overlapping boxes apart", "apart"),
     command("AddPhotos", "add photos", "photo"),
@@ -103,7 +104,7 @@ export const EXTENSION = {
   getNodeMenuItems(node) {
     const canvas = canvasOf(node);
     if (!canvas) return [];
-    const names = ["full", "add", "photo", "spread", "transfer", "make_mine", "chain"].filter((name) => ACTIONS[name].when(canvas));
+    const names = ["full", "add", "photo", "spread", "transfer", "make_mine", "land", "chain"].filter((name) => ACTIONS[name].when(canvas));
     return [
       null,
       ...names.map((name) => ({ content: t(`action.${name}`), callback: () => perform(canvas, name) })),

@@ -2,6 +2,7 @@ import { fileUrl } from "./host/frontend.mjs";
 import { resultsOf } from "./host/results.mjs";
 import { t } from "./host/texts.mjs";
 import { movable } from "./model/boxes.mjs";
+import { endedOf } from "./input/ended.mjs";
 import { movesOf } from "./input/overlaps.mjs";
 import { relations } from "./model/overlap.mjs";
 import { isSilent, isSpare } from "./model/subjects.mjs";
@@ -25,7 +26,8 @@ export function sceneOf(ui) {
   const acting = told?.overlap === ui.overlap ? (told.regions ?? []) : [];
   const masks = acting.length ? [] : (told?.masks ?? []);
   const heat = options.heat ? (around?.heat ?? []) : [];
-  const background = backgroundOf(options.background, around?.background ?? null, resultsOf(ui.node), size);
+  const ended = endedOf(ui);
+  const background = backgroundOf(options.background, around?.background ?? null, resultsOf(ui.node), size, ended?.image ?? 0);
   // Photos that fill their boxes would hide what a run has made of them.
   const photos = options.pictures === "auto" ? (background?.made || heat.length ? "corner" : "fill") : options.pictures;
   return {
@@ -38,6 +40,7 @@ export function sceneOf(ui) {
     acting: boxes.map((_, k) => acting[k] ?? null),
     nearest: ui.overlap === "nearest",
     standing: ui.overlap === "apart" && !told ? (movesOf(ui)?.boxes ?? null) : null,
+    ended: ended?.places ?? null,
     painting: ui.tools.shown,
     colours,
     options,

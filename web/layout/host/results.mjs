@@ -6,8 +6,11 @@ import { graphReader } from "./surroundings.mjs";
 
 /**
  * Pictures of a run for under the boxes of the layouts it was made with: the step that is being sampled, and the last
- * results. Only what a run of this graph shows, at nodes below the layout, is one.
- * @typedef {{preview: HTMLCanvasElement | null, urls: string[]}} Results `urls`: the newest first
+ * results. Only what a run of this graph shows, at nodes below the layout, is one. And where a run that placed its
+ * subjects itself has put them.
+ * @typedef {import("../model/ended.mjs").Ended} Ended
+ * @typedef {{preview: HTMLCanvasElement | null, urls: string[][], ended: Ended | null}} Results
+ *   `urls`: the newest first, of each all images of the batch
  * @typedef {{node: any, changed: () => void}} Follower
  */
 
@@ -19,6 +22,9 @@ const known = new WeakMap();
 
 /** The workflow that each queued run is of. @type {Map<string, object>} */
 const runs = new Map();
+
+/** The run that the server is at. @type {string | undefined} */
+let running;
 
 /** @type {Set<Follower>} */
 const followers = new Set();
@@ -39,7 +45,7 @@ export function resultsOf(layout) {
   const layouts = known.get(workflow) ?? new Map();
   known.set(workflow, layouts);
   const key = sessionKey(layout);
-  const results = layouts.get(key) ?? { preview: null, urls: earlierResults(layout) };
+  const results = layouts.get(key) ?? { preview: null, urls: earlierResults(layout), ended: null };
   layouts.set(key, results);
   return results;
 }
@@ -49,10 +55,13 @@ function earlierResults(layout) {
   const reader = graphReader();
   return allNodes(reader.root)
     .filter((node) => reader.outputsOf(node)?.images?.[0]?.filename && isMadeWith(reader, node, layout))
-    .map((node) => fileUrl(reader.outputsOf(node).images[0]))
+    .map((node) => urlsOf(reader.outputsOf(node).images))
     .reverse()
     .slice(0, KEPT);
 }
+
+/** @param {any[]} records @returns {string[]} */
+const urlsOf = (records) => records.filter((record) => record?.filename).map(fileUrl);
 
 function listen() {
   if (listening) return;
@@ -60,14 +69,17 @@ function listen() {
   onQueued((run) => runs.set(run, workflowNow()));
   api.addEventListener("graphCleared", () => known.delete(workflowNow()));
   api.addEventListener("executed", (/** @type {any} */ { detail }) => {
-    const record = detail?.output?.images?.[0];
-    if (!record?.filename) return;
-    const url = fileUrl(record);
+    const records = detail?.output?.images;
+    if (!records?.[0]?.filename) return;
+    const urls = urlsOf(records);
     show(detail.node, detail.prompt_id, (results) => {
       results.preview = null;
-      results.urls = [url, ...results.urls.filter((one) => one !== url)].slice(0, KEPT);
+      results.urls = [urls, ...results.urls.filter(([first]) => first !== urls[0])].slice(0, KEPT);
     });
   });
+  api.addEventListener("msdiffusion.regions", (/** @type {any} */ { detail }) => end(detail));
+  api.addEventListener("execution_start", (/** @type {any} */ { detail }) => void (running = detail?.prompt_id));
+  api.addEventListener("executing", (/** @type {any} */ { detail }) => forgetEnd(String(detail)));
   api.addEventListener("b_preview_with_metadata", (/** @type {any} */ { detail }) => void preview(detail));
   for (const end of ["execution_success", "execution_error", "execution_interrupted"])
     api.addEventListener(end, (/** @type {any} */ { detail }) => forgetPreviews(detail?.prompt_id));
@@ -84,13 +96,31 @@ function show(id, run, change) {
   }
 }
 
+/** @param {{layout: string | null, node: string, prompt_id: string} & Ended} told by a sampler, of the layout that it had */
+function end({ layout: id, node, prompt_id, drawn, images }) {
+  const layout = id === null || isElsewhere(prompt_id) ? null : nodeOfRun(rootGraph(), id);
+  if (!layout || !images?.length) return;
+  resultsOf(layout).ended = { node: String(node), drawn, images };
+  for (const follower of followers) if (follower.node === layout) follower.changed();
+}
+
+/** A sampler is at work again, and will tell anew if subjects are still placed by it. @param {string} sampler */
+function forgetEnd(sampler) {
+  if (isElsewhere(running)) return;
+  const old = [...(known.get(workflowNow())?.values() ?? [])].filter(({ ended }) => ended?.node === sampler);
+  for (const results of old) results.ended = null;
+  if (old.length) followers.forEach(({ changed }) => changed());
+}
+
+/** Whether a run is of another workflow than the page shows. @param {string | undefined} run */
+const isElsewhere = (run) => run !== undefined && runs.has(run) && runs.get(run) !== workflowNow();
+
 /**
  * Layouts that a node's picture was made with. @param {unknown} id @param {string | undefined} run
  * @returns {Follower[]}
  */
 function concerned(id, run) {
-  const elsewhere = run !== undefined && runs.has(run) && runs.get(run) !== workflowNow();
-  const shown = elsewhere ? null : nodeOfRun(rootGraph(), id);
+  const shown = isElsewhere(run) ? null : nodeOfRun(rootGraph(), id);
   if (!shown) return [];
   const reader = graphReader();
   return [...followers].filter(({ node }) => node.graph && isMadeWith(reader, shown, node));

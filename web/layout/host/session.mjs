@@ -4,12 +4,12 @@ import { isRestoring } from "./frontend.mjs";
  * What a canvas remembers of itself. Undo makes every node anew, so it can't be kept on the node; another graph whose
  * layout happens to have the same id starts afresh. `list`: whether the list lies over a narrow canvas; `side`: whether it stands beside a wide one; `view`: what
  * part of the picture the stage shows, null for the whole; `weight`: of a subject, while its slider is dragged;
- * `agreed`: linked sides that a run has had as the graph says.
+ * `image`: which of a batch's images is looked at; `agreed`: linked sides that a run has had as the graph says.
  * @typedef {{on: boolean, tool: string, brush: number, cells: boolean}} Paint painting: whether it is on, with which tool,
  *   the brush's width in pixels of the picture, whether cells are shown
  * @typedef {{selected: number[], list: boolean, side: boolean, pixels: boolean, full: boolean,
  *   view: {zoom: number, x: number, y: number} | null, weight: {id: string, weight: number} | null, paint: Paint,
- *   agreed: Set<string>}} Session
+ *   image: number, agreed: Set<string>}} Session
  */
 
 /** What nodes have left behind that undo or redo took away. @type {Map<string, Session>} */
@@ -25,6 +25,7 @@ export const freshSession = () => ({
   view: null,
   weight: null,
   paint: { on: false, tool: "brush", brush: 96, cells: false },
+  image: 0,
   agreed: new Set(),
 });
 

@@ -105,6 +105,6 @@ export const SETTINGS = [
     "combo",
     choices("live", "The run, before it the linked image", "linked", "Linked image", "result", "Last result", "preview", "Sampling preview", "off", "None"),
   ),
-  entry("heat", "Show where each subject acts, where it is watched", "Background", "boolean"),
+  entry("heat", "Show where each subject acts, where a run tells it", "Background", "boolean"),
   entry("backgroundOpacity", "Background strength in percent", "Background", "slider", range(0, 100, 1)),
 ].reverse();

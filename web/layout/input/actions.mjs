@@ -18,6 +18,7 @@ import { fitted, turned, whole } from "../model/painting.mjs";
 import { PRESETS, SIZES, sizeName, spread } from "../model/presets.mjs";
 import { hasSubject } from "../view/captions.mjs";
 import { addChain } from "./chain.mjs";
+import { endedOf, hasEnded, land, nextImage } from "./ended.mjs";
 import { choosePhotos } from "./photos.mjs";
 import { separate } from "./overlaps.mjs";
 import { takeOver, useShape } from "./regions.mjs";
@@ -135,6 +136,8 @@ const LIST = [
     when: (ui) => ui.editor.readOnly && ui.editor.shown.boxes.length > 0,
     run: (ui) => void takeOver(ui),
   },
+  { name: "land", moves: "all", when: (ui) => editable(ui) && hasEnded(ui), run: land },
+  { name: "next_image", when: (ui) => (endedOf(ui)?.images ?? 1) > 1, run: nextImage },
   { name: "photo", key: "I", when: editable, run: choosePhotos },
   { name: "chain", when: (ui) => !ui.chained, run: addChain },
   { name: "snap", key: "S", when: always, run: (ui) => setOption("snap", !ui.editor.options().snap) },
@@ -231,6 +234,8 @@ export const MENUS = {
   ],
   context: [
     "make_mine",
+    "land",
+    "next_image",
     "add",
     "photo",
     "phrase",
@@ -260,6 +265,9 @@ export const MENUS = {
     "full",
   ],
 };
+
+/** Actions that menus leave out where they may not be done. */
+export const OCCASIONAL = new Set(["make_mine", "land", "next_image"]);
 
 /** Whether an action is a switch that is on. @param {string} name @param {LayoutCanvas} ui */
 export function isOn(name, ui) {

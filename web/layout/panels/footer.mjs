@@ -1,4 +1,5 @@
-import { perform } from "../input/actions.mjs";
+import { ACTIONS, perform } from "../input/actions.mjs";
+import { endedWords } from "../input/ended.mjs";
 import { overlapWords } from "../input/overlaps.mjs";
 import { element, icon, setText } from "./elements.mjs";
 import { boundsOf } from "../model/geometry.mjs";
@@ -12,7 +13,8 @@ import { boxesNeeded, counts, isSilent } from "../model/subjects.mjs";
  * The line under the canvas: the selected box in numbers, or how boxes and subjects stand.
  * @typedef {import("../widget.mjs").LayoutCanvas} LayoutCanvas
  * @typedef {import("./number_field.mjs").Field} Field
- * @typedef {{text: string, warning: boolean, remedy?: string, run?: () => void}} Status
+ * @typedef {{text: string, warning: boolean, remedy?: string, run?: () => void,
+ *   step?: string | null}} Status `step`: which image of a batch it is about
  */
 
 /** @param {LayoutCanvas} ui @returns {{element: HTMLElement, update: () => void}} */
@@ -46,12 +48,13 @@ export function makeFooter(ui) {
     ui.focus();
     run();
   });
+  const step = element("button", { type: "button", class: "msd-unit", title: t("action.next_image"), onclick: () => perform(ui, "next_image") });
   const overlap = element(
     "button",
     { type: "button", class: "msd-button msd-overlap", onclick: () => perform(ui, "apart") },
     icon("overlap"),
   );
-  const footer = element("div", { class: "msd-footer" }, numbers, overlap, words, remedy);
+  const footer = element("div", { class: "msd-footer" }, numbers, overlap, words, step, remedy);
 
   const update = () => {
     const { state, selected } = chosen(ui);
@@ -79,6 +82,8 @@ export function makeFooter(ui) {
     words.classList.toggle("msd-warning", status.warning);
     remedy.hidden = Boolean(selected) || !status.remedy;
     setText(remedy, status.remedy ?? "");
+    step.hidden = Boolean(selected) || !status.step;
+    setText(step, status.step ?? "");
     run = status.run ?? (() => {});
   };
   return { element: footer, update };
@@ -96,6 +101,14 @@ function overlapStatus(ui) {
   if (!words) return null;
   const remedy = words.curable ? { remedy: t("action.apart"), run: () => perform(ui, "apart") } : {};
   return { text: words.text, warning: true, ...remedy };
+}
+
+/** @param {LayoutCanvas} ui @returns {Status | null} */
+function endedStatus(ui) {
+  const words = endedWords(ui);
+  if (!words) return null;
+  const remedy = ACTIONS.land.when(ui) ? { remedy: t("action.land"), run: () => perform(ui, "land") } : {};
+  return { ...words, warning: false, ...remedy };
 }
 
 /** @param {LayoutCanvas} ui @returns {Status} */
@@ -127,7 +140,8 @@ function statusOf(ui) {
       run: () => addBoxesUpTo(ui, subjects),
     };
   }
-  if (overlap) return overlap;
+  const first = endedStatus(ui) ?? overlap;
+  if (first) return first;
   const silent = editor.subjects.filter(isSilent).length;
   if (silent) {
     const acting = editor.subjects.filter(counts).length;

@@ -1,9 +1,10 @@
-import { ACTIONS, isOn, perform } from "../input/actions.mjs";
+import { ACTIONS, isOn, OCCASIONAL, perform } from "../input/actions.mjs";
 import { shownKey } from "../input/keys.mjs";
 import { element, icon } from "./elements.mjs";
 import { t } from "../host/texts.mjs";
 import { patch } from "../model/boxes.mjs";
 import { colourNames, swatches } from "../view/palette.mjs";
+import { resultsOf } from "../host/results.mjs";
 import { setOption } from "../host/settings.mjs";
 
 /**
@@ -55,7 +56,7 @@ export function openBackgroundMenu(ui, x, y) {
       element("label", { class: "msd-menu-slider" }, t("background.opacity"), slider),
       element("hr"),
       ...sources,
-      ...(ui.around?.heat.length
+      ...(ui.around?.heat.length || resultsOf(ui.node).ended
         ? [element("hr"), item(t("background.heat"), { on: heat, run: () => setOption("heat", !heat) })]
         : []),
     ],
@@ -71,7 +72,7 @@ export function entryOf(ui, name) {
   if (name.startsWith("#")) return [element("div", { class: "msd-menu-title" }, t(`menu.${name.slice(1)}`))];
   const action = ACTIONS[name];
   const usable = action.when(ui);
-  if (name === "make_mine" && !usable) return [];
+  if (OCCASIONAL.has(name) && !usable) return [];
   return [
     item(t(`action.${name}`), { key: action.key, on: isOn(name, ui), disabled: !usable, run: () => perform(ui, name) }),
   ];

@@ -15,14 +15,15 @@ const SAME_ASPECT = 0.09;
  * @param {string | null} linked the linked picture's address
  * @param {import("../host/results.mjs").Results} results
  * @param {{width: number, height: number}} size
+ * @param {number} image which of a batch
  * @returns {Background | null}
  */
-export function backgroundOf(choice, linked, results, size) {
+export function backgroundOf(choice, linked, results, size, image) {
   const fits = (/** @type {{width: number, height: number}} */ { width, height }) =>
     Math.abs(Math.log((width * size.height) / (height * size.width))) < SAME_ASPECT;
   const made = () => {
     const live = results.preview && choice !== "result" && fits(results.preview) ? previewPicture(results.preview) : null;
-    for (const picture of live ? [live] : results.urls.map(pictureAt)) {
+    for (const picture of live ? [live] : results.urls.map((batch) => pictureAt(batch[image] ?? batch[0]))) {
       // One that is still on its way is waited for: an older one would only flash up.
       if (!picture) return null;
       if (fits(picture)) return picture;

@@ -1,5 +1,6 @@
 import { paintBody, paintOutline } from "./paint_box.mjs";
 import { paintEmpty } from "./paint_empty.mjs";
+import { paintEnded } from "./paint_ended.mjs";
 import { paintPainting } from "./paint_mask.mjs";
 import { paintBorders, paintMoves, paintShared } from "./paint_overlap.mjs";
 import { paintBadge, paintGuides, paintHandles, paintMarquee } from "./paint_marks.mjs";
@@ -19,13 +20,14 @@ import { paintBadge, paintGuides, paintHandles, paintMarquee } from "./paint_mar
  *   unassigned: (k: number) => boolean, silent: (k: number) => boolean,
  *   order: readonly number[], shared: readonly [number, number][], cutters: readonly (readonly number[])[],
  *   acting: readonly (import("../model/rle.mjs").Mask | null)[], nearest: boolean, standing: readonly import("../model/geometry.mjs").Rect[] | null,
+ *   ended: readonly (import("../model/geometry.mjs").Rect | null)[] | null,
  *   painting: import("./paint_mask.mjs").Painting | null,
  *   guides: import("../model/snapping.mjs").Guide[], marquee: import("../model/geometry.mjs").Rect | null,
  *   active: import("../model/geometry.mjs").Rect | null, background: Picture | null,
  *   options: import("../host/settings.mjs").Options, theme: Theme, readOnly: boolean, hints: string[],
  * }} Scene `order`: from back to front; `shared`: pairs whose shared part both act in; `cutters`: for each box those that
  *   take what they share with it, all of it or with `nearest` what is nearer to them; `standing`: where boxes will be moved;
- *   `acting`: regions over the whole picture as a run has told them
+ *   `ended`: where a run has put their subjects; `acting`: regions over the whole picture as a run has told them
  */
 
 /** @param {CanvasRenderingContext2D} ctx @param {Scene} scene */
@@ -39,9 +41,13 @@ export function paint(ctx, scene) {
   const chosen = new Set(scene.selected);
   const order = [...scene.order.filter((k) => !chosen.has(k)), ...scene.order.filter((k) => chosen.has(k))];
   for (const k of order) paintBody(ctx, scene, k, chosen.has(k));
-  paintShared(ctx, scene);
-  paintBorders(ctx, scene);
-  paintMoves(ctx, scene);
+  if (scene.ended) {
+    paintEnded(ctx, scene);
+  } else {
+    paintShared(ctx, scene);
+    paintBorders(ctx, scene);
+    paintMoves(ctx, scene);
+  }
   for (const k of order) paintOutline(ctx, scene, k, chosen.has(k));
   ctx.restore();
   paintGuides(ctx, scene);

@@ -26,7 +26,7 @@ function looks(scene, k, selected) {
   return { rgb: rgbOf(scene.colours[k]) ?? [128, 128, 128], spare: scene.unassigned(k), silent: scene.silent(k), lit };
 }
 
-/** What fills a region: its colour and its subject's picture. It lies where the region will act.
+/** What fills a region: its colour and its subject's picture. It lies where the region will act, or has.
  * @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {number} k @param {boolean} selected */
 export function paintBody(ctx, scene, k, selected) {
   const { frame, options } = scene;
@@ -44,11 +44,12 @@ export function paintBody(ctx, scene, k, selected) {
     ctx.globalAlpha = 1;
     return;
   }
-  const area = areaOn(scene.standing?.[k] ?? box, frame);
+  const ended = scene.ended?.[k];
+  const area = areaOn(ended ?? scene.standing?.[k] ?? box, frame);
   if (!common(area, scene.visible)) return;
   const region = regionPath(box.mask, area);
   ctx.save();
-  clipToShare(ctx, scene, k);
+  if (!ended) clipToShare(ctx, scene, k);
   ctx.fillStyle = css(rgb, (options.fill / 100) * (spare || silent ? 0.5 : 1) + (lit ? 0.06 : 0) + (box.mask ? 0.12 : 0));
   ctx.fill(region, "evenodd");
   if (box.mask) ctx.clip(region, "evenodd");

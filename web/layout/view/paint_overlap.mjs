@@ -123,8 +123,9 @@ export function paintMoves(ctx, { standing, boxes, colours, frame }) {
   });
 }
 
-/** @typedef {import("./area.mjs").Area} Area @param {CanvasRenderingContext2D} ctx @param {Area} from @param {Area} to */
-function arrow(ctx, from, to) {
+/** From the middle of one area to that of another.
+ * @typedef {import("./area.mjs").Area} Area @param {CanvasRenderingContext2D} ctx @param {Area} from @param {Area} to */
+export function arrow(ctx, from, to) {
   const [x0, y0, x1, y1] = [from.x + from.w / 2, from.y + from.h / 2, to.x + to.w / 2, to.y + to.h / 2];
   const angle = Math.atan2(y1 - y0, x1 - x0);
   ctx.beginPath();
