@@ -48,8 +48,8 @@ class Company:
         return self.members == other.members and self.front_order() == other.front_order()
 
     def front_order(self) -> list[int]:
-        """The members from the one in front: of larger `z`, then later."""
-        return sorted(range(len(self.members)), key=lambda k: (self.members[k].box.z, k), reverse=True)
+        """The members from the one in front (see `front_order`)."""
+        return front_order(self.members)
 
     def cells(self, height: int, width: int, *windows: Window) -> Tensor:
         """The members' cells on a map (see `Region.cells`), bool `[n, height, width]`, each cell of one member.
@@ -191,6 +191,11 @@ class Company:
         owner = self._first(held, [(x, y)])
         area = values[member] * wide[None, :] * high[:, None]
         return torch.where(owner == torch.arange(len(values))[:, None, None], area, 0.0), x, y
+
+
+def front_order(regions: Sequence[Region]) -> list[int]:
+    """Regions by number from the one in front: of larger `z`, then later."""
+    return sorted(range(len(regions)), key=lambda k: (regions[k].box.z, k), reverse=True)
 
 
 def _places(cells: Tensor) -> list[int]:

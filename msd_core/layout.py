@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .boxes import Box
-from .cells import WHOLE, Window, box_cells, mask_cells
+from .cells import WHOLE, Window, area_average, box_cells, mask_cells
 from .exclusive import Company
 from .pictures import read_masks
 
@@ -95,6 +95,13 @@ class Region:
         if self.box.mask is not None:
             return mask_cells(self.box.mask.plane, height, width, *windows, over=self.box.edges)
         return box_cells(self.box, height, width, *windows)
+
+    def coverage(self, height: int, width: int, window: Window) -> Tensor:
+        """How much of each pixel of a `height x width` picture of a window it covers on its own: float64
+        `[height, width]`.
+        """
+        plane, over = self._plane()
+        return area_average(plane, height, width, window, over)
 
     def edges_of(self, axis: int) -> Tensor:
         """Where its coverage may change along x (0) or y (1), in fractions of the frame: float64 `[n]`."""

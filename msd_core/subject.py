@@ -39,6 +39,40 @@ _HOLE = {
 }
 
 
+class CutOut(NamedTuple):
+    """A subject out of its background.
+
+    Attributes:
+        pixels: `[h, w, 3]` RGB in 0..1, black by as much as it is cut away.
+        alpha: `[h, w]`, how much of each pixel is left.
+    """
+
+    pixels: Tensor
+    alpha: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A photo of a subject in its own size and shape, and what of it is the subject.
+
+    Attributes:
+        image: `[H, W, 3]` RGB in 0..1.
+        kept: `[H, W]`, how much of each pixel is the subject, or None for all of it.
+        fit: how the photo is made square for the image encoder.
+    """
+
+    image: Tensor
+    kept: Tensor | None
+    fit: Fit
+
+    def cut_out(self) -> CutOut:
+        """The subject, cropped to its bounds."""
+        if self.kept is None:
+            return CutOut(self.image, torch.ones_like(self.image[..., 0]))
+        pixels, cut = _cut_out(self.image.movedim(-1, 0), self.kept)
+        return CutOut(pixels.movedim(0, -1), 1 - cut[0])
+
+
 @dataclass(frozen=True)
 class Subject:
     """One thing to place: what it looks like, what it is called, and how strongly and when it acts.
@@ -50,6 +84,7 @@ class Subject:
         start: share of the sampling run after which it acts, 0..1.
         end: share of the sampling run after which it no longer acts, 0..1.
         photo: the views with what models have made of them; one of their own by default.
+        reference: its first photo before it was made square; the first view by default.
 
     Raises:
         ValueError: empty phrase, weight out of range, or start not before end.
@@ -61,10 +96,13 @@ class Subject:
     start: float = 0.0
     end: float = 1.0
     photo: Photo | None = field(default=None, repr=False, compare=False)
+    reference: Reference | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.photo is None or self.photo.views is not self.views:
             object.__setattr__(self, "photo", Photo(self.views))
+        if self.reference is None:
+            object.__setattr__(self, "reference", Reference(self.views[0], None, "stretch"))
         if not self.phrase.strip():
             raise ValueError(f'The phrase is {self.phrase!r} but must name the subject: write a word such as "dog".')
         if not 0.0 <= self.weight < float("inf"):
@@ -83,10 +121,12 @@ class Views(NamedTuple):
         pixels: `[v, 512, 512, 3]` RGB in 0..1, rounded to 8 bits as an image file would be.
         cut: `[v, 512, 512]`, how much of each pixel was cut away (the pixels are black there by as much), or None if
             nothing was.
+        reference: the first of the photos.
     """
 
     pixels: Tensor
     cut: Tensor | None
+    reference: Reference
 
     def preview(self) -> Tensor:
         """The pixels with a checkerboard where they were cut away: `[v, 512, 512, 3]`."""
@@ -129,13 +169,14 @@ def cut_and_fit(
     images = read_images(images)
     photos = images[..., :3].movedim(-1, 1)
     kept = _kept(images, masks, mask_is)
+    reference = Reference(images[0, ..., :3], None if kept is None else kept[0], fit)
     if kept is None:
-        return Views(_squares([_FITTERS[fit](photo) for photo in photos]), None)
+        return Views(_squares([_FITTERS[fit](photo) for photo in photos]), None, reference)
     cut_outs = [_cut_out(*view) for view in zip(photos, kept, strict=True)]
     pixels = _squares([_FITTERS[fit](photo) for photo, _ in cut_outs])
     if (kept == 1).all():
-        return Views(pixels, None)
-    return Views(pixels, _squares([_FITTERS[fit](cut) for _, cut in cut_outs])[..., 0])
+        return Views(pixels, None, reference)
+    return Views(pixels, _squares([_FITTERS[fit](cut) for _, cut in cut_outs])[..., 0], reference)
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

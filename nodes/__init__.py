@@ -11,6 +11,7 @@ from .apply import MSDiffusionApply
 from .attribution import MSDiffusionAttribution, MSDiffusionAttributionMaps
 from .auto_layout import MSDiffusionAutoLayout
 from .blend import MSDiffusionBlend
+from .collage import MSDiffusionCollage
 from .crop import MSDiffusionCropEmbeds
 from .demo import MSDiffusionDemoModels, MSDiffusionDemoSubject
 from .encode import MSDiffusionEncode
@@ -41,6 +42,7 @@ class MSDiffusionExtension(ComfyExtension):
             MSDiffusionCropEmbeds,
             MSDiffusionAttribution,
             MSDiffusionAttributionMaps,
+            MSDiffusionCollage,
             MSDiffusionOpenCLIPVision,
             MSDiffusionDemoModels,
             MSDiffusionDemoSubject,

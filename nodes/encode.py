@@ -9,10 +9,9 @@ from comfy_api.latest import io
 from ..msd_core.layout import Layout
 from .host.adapter import ManagedAdapter
 from .host.encode import encode_subjects
+from .host.sockets import MAX_SUBJECTS, by_socket
 from .types import CATEGORY, Adapter, Embeds, Subject
 from .types import Layout as LayoutType
-
-MAX_SUBJECTS = 32
 
 
 class MSDiffusionEncode(io.ComfyNode):
@@ -68,6 +67,4 @@ class MSDiffusionEncode(io.ComfyNode):
         grounding: bool,
         subjects: io.Autogrow.Type | None = None,
     ) -> io.NodeOutput:
-        linked = subjects or {}
-        by_socket = {k: linked[f"subject{k}"] for k in range(MAX_SUBJECTS) if linked.get(f"subject{k}") is not None}
-        return io.NodeOutput(encode_subjects(adapter, clip_vision, clip, layout, by_socket, grounding))
+        return io.NodeOutput(encode_subjects(adapter, clip_vision, clip, layout, by_socket(subjects), grounding))

@@ -107,5 +107,5 @@ class MSDiffusionSubject(io.ComfyNode):
     ) -> io.NodeOutput:
         views = cut_and_fit(image, mask, fit, mask_is)
         photo = Photo(views.pixels, Origin((image, mask), fit, mask_is))
-        subject = Subject(views.pixels, phrase.strip(), weight, start_percent, end_percent, photo)
+        subject = Subject(views.pixels, phrase.strip(), weight, start_percent, end_percent, photo, views.reference)
         return io.NodeOutput(subject, views.preview())

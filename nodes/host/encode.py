@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,8 +15,7 @@ from ...msd_core.photo import Features
 from ...msd_core.subject import Subject
 from .adapter import ManagedAdapter
 from .open_clip import OpenCLIPVision
-
-logger = logging.getLogger("MS-Diffusion")
+from .sockets import check_counts
 
 ENCODERS = {1664: "CLIP ViT-bigG/14", 1280: "ViT-H/14", 1024: "ViT-L/14", 768: "ViT-B", 1152: "SigLIP"}
 PHRASE_ENCODER = "clip_l"
@@ -82,22 +80,6 @@ def subject_tokens(
         return Projections(tokens.flatten(0, 1)[None])
 
     return photo.result(adapter, (seen.mark, start), resampled)
-
-
-def check_counts(layout: Layout, subjects: Mapping[int, Subject]) -> None:
-    """Raise a ValueError unless every subject has a region."""
-    if not subjects:
-        raise ValueError("There are 0 subjects but 1 or more are needed: link an MS-Diffusion Subject.")
-    boxes = len(layout.regions)
-    without = min((socket for socket in subjects if socket >= boxes), default=None)
-    if without is not None:
-        raise ValueError(
-            f"Subject {without + 1}, {subjects[without].phrase!r}, takes box {without + 1} but there are {boxes} "
-            "boxes: draw one for it in MS-Diffusion Layout."
-        )
-    unused = [str(number + 1) for number in range(boxes) if number not in subjects]
-    if unused:
-        logger.info("Without a subject, and so unused, of %d boxes: %s.", boxes, ", ".join(unused))
 
 
 def check_encoder(adapter: ManagedAdapter, clip_vision: Any) -> None:

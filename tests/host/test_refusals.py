@@ -33,7 +33,17 @@ def test_more_boxes_than_subjects_is_said_once_in_the_log(studio, caplog):
         embeds = studio.encode((LEFT, RIGHT), studio.subjects(1))
     assert len(embeds.subjects) == 1
     said = [record.getMessage() for record in caplog.records if record.name == "MS-Diffusion"]
-    assert said == ["Without a subject, and so unused, of 2 boxes: 2."]
+    assert said == ["Of 2 boxes these have no subject and are unused: 2. The subjects: 'dog' in box 1."]
+
+
+def test_of_three_subjects_with_one_muted_the_log_says_who_stands_where(studio, caplog):
+    first, _, third = studio.subjects(3)
+    with caplog.at_level("INFO", logger="MS-Diffusion"):
+        studio.encode((LEFT, (0.2, 0.0, 0.8, 1.0), RIGHT), [first, None, third])
+    said = [record.getMessage() for record in caplog.records if record.name == "MS-Diffusion"]
+    assert said == [
+        "Of 3 boxes these have no subject and are unused: 2. The subjects: 'dog' in box 1, 'cat' in box 3."
+    ]
 
 
 def test_no_subject_is_refused(studio):
