@@ -1,4 +1,8 @@
-"""Boxes: where a subject goes, and every way a box is written down."""
+"""Boxes: where a subject goes, and every way a box is written down.
+
+The layout's text has a second home in the canvas, `web/layout/model/format.mjs` (its masks: `painted.py` and
+`rle.mjs`). Both accept and refuse the same, which `tests/data/boxes_verdicts.json` holds them to: change both.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,8 @@ _TOO_DEEP = (
     f"The layout has lists or objects in one another more than {DEEPEST} deep, but boxes lie 3 deep: "
     f"write {EMPTY_BOXES}."
 )
+
+
 @dataclass(frozen=True)
 class Box:
     """A rectangle in fractions of the frame: x from the left edge, y from the top edge, both 0..1.
@@ -88,9 +94,6 @@ class Box:
     def name(self, index: int) -> str:
         """How messages call the box: its number from 1, and its label if it has one."""
         return f'box {index + 1} ("{self.label}")' if self.label else f"box {index + 1}"
-
-
-FULL_FRAME = Box(0.0, 0.0, 1.0, 1.0)
 
 
 def parse_boxes(value: Any) -> tuple[Box, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
 
 from msd_core.adapter import Adapter
@@ -15,6 +15,7 @@ from msd_core.attention import attend_to_subjects, token_mask
 from msd_core.boxes import Box
 from msd_core.demo.config import ADAPTER, CONTEXT_WIDTH, CROSS_ATTENTIONS, SCENE_SIZE, UNET
 from msd_core.demo.world import Identity, Placed, caption
+from msd_core.headless.unet import CrossAttentionHooks
 from msd_core.layout import Region, region_cells
 
 from .autoencoder import load_autoencoder
@@ -72,21 +73,6 @@ def new_adapter(unet: nn.Module) -> Adapter:
     return adapter
 
 
-class SubjectCrossAttention:
-    """diffusers' attention processor for one cross-attention: text, plus what the subjects add (equation 6)."""
-
-    def __init__(self, subjects: Subjects, layer: int) -> None:
-        self.subjects, self.layer = subjects, layer
-
-    def __call__(self, attn: nn.Module, hidden_states: Tensor, encoder_hidden_states: Tensor,
-                 attention_mask: Tensor | None = None, **_: object) -> Tensor:
-        query = attn.to_q(hidden_states)
-        q, k, v = (rearrange(x, "b n (h d) -> b h n d", h=attn.heads)
-                   for x in (query, attn.to_k(encoder_hidden_states), attn.to_v(encoder_hidden_states)))
-        out = rearrange(F.scaled_dot_product_attention(q, k, v), "b h n d -> b n (h d)")
-        return attn.to_out[0](self.subjects.add(out, query, self.layer, attn.heads))
-
-
 class Subjects:
     """The subjects of the batch at hand, as the cross-attentions see them; `scale` 0 is no adapter."""
 
@@ -109,7 +95,7 @@ class Subjects:
         self.projected = [(F.pad(k, pad), F.pad(v, pad)) for k, v in adapter.project(tokens.flatten(1, 2))]
         self.scale = scale
 
-    def add(self, out: Tensor, query: Tensor, layer: int, heads: int) -> Tensor:
+    def add(self, out: Tensor, query: Tensor, _: Tensor, layer: int, heads: int) -> Tensor:
         """The text attention's output plus the subjects' part, in the conditional rows (the first ones)."""
         if not self.scale:
             return out
@@ -121,10 +107,11 @@ class Subjects:
 
 
 def install(unet: nn.Module) -> Subjects:
-    """Put the subjects' processors into a UNet."""
+    """The subjects that a UNet's cross-attentions will add to the text from now on (equation 6)."""
     subjects = Subjects()
     for layer, name in enumerate(CROSS_ATTENTIONS):
-        unet.get_submodule(name).set_processor(SubjectCrossAttention(subjects, layer))
+        attention = unet.get_submodule(name)
+        CrossAttentionHooks(attention, partial(subjects.add, layer=layer, heads=attention.heads))
     return subjects
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -12,12 +11,6 @@ from . import config
 
 TOKEN_EMBEDDING = "text_model.embeddings.token_embedding.weight"
 TOKEN_IDS = "token_ids"
-
-
-def are_shipped() -> bool:
-    """Whether all weights files are in place."""
-    return all(file.exists() for file in (config.UNET_FILE, config.VAE_FILE, config.TEXT_L_FILE, config.TEXT_G_FILE,
-                                          config.IMAGE_ENCODER_FILE, config.ADAPTER_FILE))
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
@@ -39,12 +32,6 @@ def read_text_encoder(file: Path) -> dict[str, Tensor]:
     full[known] = rows[:-1]
     state[TOKEN_EMBEDDING] = full
     return state
-
-
-def read_metadata(file: Path) -> dict[str, str]:
-    """The metadata of a weights file."""
-    with safe_open(file, framework="pt") as opened:
-        return opened.metadata() or {}
 
 
 def total_size() -> int:

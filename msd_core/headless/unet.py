@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,14 +51,20 @@ def check_layers(found: LayerTable, wanted: LayerTable, name: str = "The base mo
         raise ValueError(f"{name} has {found} but the adapter was made for {wanted}: use an SDXL base.")
 
 
-class _Attention:
-    """One cross-attention: keeps its queries and keys, and adds the subjects before its output projection.
+class CrossAttentionHooks:
+    """The way into one cross-attention: keeps its queries and keys, and adds to its output before the projection.
 
     Whatever computes the attention stays what it is: the pipeline's own processor, a sliced one, an IP-Adapter's.
     """
 
-    def __init__(self, layer: int, module: nn.Module, run: SubjectRun, reached: set[int]) -> None:
-        self._layer, self._run, self._reached, self._heads = layer, run, reached, module.heads
+    def __init__(self, module: nn.Module, add: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+        """
+        Args:
+            module: diffusers' attention.
+            add: takes the attention's output `[rows, positions, hidden]`, its queries and its keys; gives the output
+                with what is added.
+        """
+        self._with_subjects = add
         self._query: Tensor | None = None
         self._key: Tensor | None = None
         self.handles = [
@@ -77,8 +83,7 @@ class _Attention:
         query, key, self._query, self._key = self._query, self._key, None, None
         if query is None or key is None:
             return None
-        self._reached.add(self._layer)
-        return self._run.add(inputs[0], query, key, self._layer, self._heads), *inputs[1:]
+        return self._with_subjects(inputs[0], query, key), *inputs[1:]
 
 
 @contextmanager
@@ -103,10 +108,17 @@ def subjects_in(pipe: Any, run: SubjectRun) -> Iterator[None]:
             )
         whole.remove()
 
+    def adding(layer: int, heads: int) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        def add(out: Tensor, query: Tensor, key: Tensor) -> Tensor:
+            reached.add(layer)
+            return run.add(out, query, key, layer, heads)
+
+        return add
+
     whole = pipe.unet.register_forward_hook(check)
     handles = [whole, pipe.unet.register_forward_pre_hook(begin)]
     for layer, module in enumerate(attentions):
-        handles += _Attention(layer, module, run, reached).handles
+        handles += CrossAttentionHooks(module, adding(layer, module.heads)).handles
     try:
         yield
     finally:

@@ -19,11 +19,10 @@ DEFAULT_HEAD_WIDTH = 64
 class OpenCLIPVision:
     """A CLIP_VISION value whose net is open_clip's `VisionTransformer`."""
 
-    def __init__(self, state: dict[str, Tensor], name: str) -> None:
+    def __init__(self, state: dict[str, Tensor]) -> None:
         """
         Args:
             state: the checkpoint's `visual.` tensors without that prefix.
-            name: the file's name, for messages.
         """
         open_clip = _import_open_clip()
         width, _, patch, _ = state["conv1.weight"].shape
@@ -50,7 +49,6 @@ class OpenCLIPVision:
         # The net is not made of the host's operations, so it is loaded whole or not at all.
         self.patcher = comfy.model_patcher.ModelPatcher(self.model, self.load_device, offload_device)
         self._penultimate = layers - 2
-        self._name = name
 
     @property
     def feature_width(self) -> int:
@@ -105,7 +103,7 @@ def load_open_clip_vision(path: str, name: str) -> OpenCLIPVision:
             f"{name} lacks {PREFIX}{missing[0]}, so it is no open_clip checkpoint with a vision transformer: "
             "load a Hugging Face file with Load CLIP Vision instead."
         )
-    return OpenCLIPVision(state, name)
+    return OpenCLIPVision(state)
 
 
 def _import_open_clip() -> Any:

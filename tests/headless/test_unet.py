@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +21,7 @@ diffusers = pytest.importorskip("diffusers")
 from msd_core.headless.run import SubjectRun  # noqa: E402
 from msd_core.headless.schedule import Clock  # noqa: E402
 from msd_core.headless.unet import check_layers, cross_attentions, layers_of, subjects_in  # noqa: E402
+from training.adapter import install  # noqa: E402
 
 CELLS = (20, 20)
 BOX = Box(0.1, 0.1, 0.6, 0.6)
@@ -263,3 +265,17 @@ def test_an_ip_adapter_s_processors_stay_and_both_act(unet) -> None:
         assert (both - predicted(run_of(embeds_in([BOX])), 5.0)).abs().max() > 1e-3
     finally:
         unet.set_attn_processor(kept)
+
+
+def test_what_the_training_adds_is_what_the_pipeline_adds(unet) -> None:
+    """And the subjects' tokens learn by it."""
+    embeds = embeds_in([Box(0.0, 0.0, 1.0, 1.0)])
+    piped = velocity(unet, run_of(embeds), rows=1, guided=False)
+    student = copy.deepcopy(unet)
+    subjects = install(student)
+    tokens = embeds.subjects[0].tokens[None].requires_grad_()
+    subjects.set(embeds.adapter, tokens, [[embeds.subjects[0].region]])
+    taught = velocity(student, None, rows=1)
+    torch.testing.assert_close(taught, piped, atol=1e-5, rtol=0)
+    taught.square().mean().backward()
+    assert tokens.grad.abs().max() > 0

@@ -22,7 +22,7 @@ def shape_of(schema) -> dict:
     """What a translation of a node must have, with English for the text."""
     shape = {"display_name": schema.display_name, "description": schema.description}
     if schema.inputs:
-        shape["inputs"] = {declared.id: {"name": declared.id, "tooltip": declared.tooltip} for declared in schema.inputs}
+        shape["inputs"] = {entry.id: {"name": entry.id, "tooltip": entry.tooltip} for entry in schema.inputs}
     shape["outputs"] = {
         str(index): {"name": output.display_name, "tooltip": output.tooltip}
         for index, output in enumerate(schema.outputs)
@@ -68,4 +68,5 @@ def test_what_a_choice_offers_stands_in_its_translation_as_it_is_written(schemas
         for declared in schema.inputs:
             for option in getattr(declared, "options", None) or []:
                 if re.search(rf"\b{re.escape(option)}\b", declared.tooltip or ""):
-                    assert option in translated[name]["inputs"][declared.id]["tooltip"], f"{name}.{declared.id}: {option}"
+                    told = translated[name]["inputs"][declared.id]["tooltip"]
+                    assert option in told, f"{name}.{declared.id}: {option}"

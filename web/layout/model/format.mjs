@@ -4,7 +4,9 @@ import { heightOf, widthOf } from "./geometry.mjs";
 import { readMask } from "./rle.mjs";
 
 /**
- * Texts of layouts: the saved value, what can be imported, what can be exported.
+ * Texts of layouts: the saved value, what can be imported, what can be exported. The saved value has a second home on
+ *   the server, msd_core/boxes.py (its masks: rle.mjs and msd_core/painted.py). Both accept and refuse the same, which
+ *   tests/data/boxes_verdicts.json holds them to: change both.
  * @typedef {import("./geometry.mjs").Rect} Rect
  * @typedef {import("./boxes.mjs").Box} Box
  * @typedef {{width: number, height: number}} Size
