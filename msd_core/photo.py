@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import weakref
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -30,14 +31,21 @@ class Features:
 
 
 class Origin:
-    """What photos were cut from and how; it holds no tensor.
+    """What views were cut from and what came of it; it holds no tensor.
 
-    Two origins with equal keys are the same while all their tensors live.
+    Two origins with equal keys are the same while all their tensors live. A digest of the views is part of the key, so
+    that a tensor whose pixels are written anew, as a camera's may be, is another origin.
     """
 
-    def __init__(self, tensors: tuple[Tensor | None, ...], *settings: Hashable) -> None:
+    def __init__(self, views: Tensor, *tensors: Tensor | None) -> None:
+        """
+        Args:
+            views: what was cut, `[v, 512, 512, 3]`.
+            tensors: what it was cut from: the image, and the mask if there is one.
+        """
         self._tensors = tuple(weakref.ref(tensor) for tensor in tensors if tensor is not None)
-        self.key = (*(id(tensor) for tensor in tensors), *settings)
+        pixels = views.detach().cpu().contiguous().numpy()
+        self.key = (*(id(tensor) for tensor in tensors), hashlib.blake2b(pixels).digest())
 
     @property
     def lives(self) -> bool:

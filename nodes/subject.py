@@ -106,6 +106,6 @@ class MSDiffusionSubject(io.ComfyNode):
         mask_is: MaskIs = "subject",
     ) -> io.NodeOutput:
         views = cut_and_fit(image, mask, fit, mask_is)
-        photo = Photo(views.pixels, Origin((image, mask), fit, mask_is))
+        photo = Photo(views.pixels, Origin(views.pixels, image, mask))
         subject = Subject(views.pixels, phrase.strip(), weight, start_percent, end_percent, photo, views.reference)
         return io.NodeOutput(subject, views.preview())

@@ -129,7 +129,7 @@ def phrase_embedding(clip: Any, phrase: str) -> Tensor:
 
 def _state(model: Any) -> Any:
     """What tells a model's weights from those that it may get in place."""
-    return getattr(model.patcher, "patches_uuid", None)
+    return getattr(getattr(model, "patcher", None), "patches_uuid", None)
 
 
 def _encoder(width: int) -> str:

@@ -74,8 +74,9 @@ def test_a_subject_changed_in_anything_but_its_views_keeps_its_photo():
 # Photos that come again
 
 
-def cut(image, mask=None, fit="stretch"):
-    return Photo(views(), Origin((image, mask), fit))
+def cut(image, mask=None, seen=None):
+    seen = views() if seen is None else seen
+    return Photo(seen, Origin(seen, image, mask))
 
 
 def test_photos_of_the_same_origin_share_what_is_made_of_them():
@@ -86,12 +87,13 @@ def test_photos_of_the_same_origin_share_what_is_made_of_them():
     assert model.made == 1
 
 
-@pytest.mark.parametrize("change", ["image", "mask", "no mask", "fit"])
+@pytest.mark.parametrize("change", ["image", "mask", "no mask", "views"])
 def test_another_image_or_mask_or_fit_is_another_photo(change):
+    """Another fit, and an image whose pixels are written anew, show in the views."""
     known, image, mask, model = KnownPhotos(), torch.zeros(1), torch.zeros(1), Model()
     other = {
         "image": (torch.zeros(1), mask), "mask": (image, torch.zeros(1)), "no mask": (image,),
-        "fit": (image, mask, "pad"),
+        "views": (image, mask, torch.ones(1, 4, 4, 3)),
     }[change]
     for photo in (cut(image, mask), cut(*other)):
         known.meet(photo)
