@@ -4,6 +4,7 @@ import copy
 import gc
 import pickle
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -130,6 +131,23 @@ def test_a_photo_takes_what_was_made_of_it_along_to_another_adapter():
         known.meet(photo)
         photo.result(model, "a", model)
     assert model.made == 1
+
+
+def test_threads_that_cut_and_forget_photos_at_once_get_what_is_theirs():
+    known, models = KnownPhotos(), [Model(), Model()]
+
+    def work(number):
+        for turn in range(100):
+            image, seen = torch.zeros(1), torch.full((1, 4, 4, 3), float(100 * number + turn))
+            photo = cut(image, seen=seen)
+            known.meet(photo)
+            for model in models:
+                assert photo.result(model, "a", lambda seen=seen: seen.mean()) == 100 * number + turn
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(work, range(4)))
+    assert len(known) == 0
 
 
 def test_known_photos_go_at_once_with_whoever_knows_them():

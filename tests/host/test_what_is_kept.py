@@ -143,6 +143,51 @@ def test_another_image_encoder_looks_again_and_another_adapter_does_not(host, st
     assert counted() == made(resampled=2, projected=2, loaded=4)
 
 
+def test_two_encodes_of_one_subject_with_different_adapters_do_not_get_in_each_others_way(
+    host, studio, photos, counted
+):
+    """Whether the subject's value is the same or made anew, as it is after its weight has changed."""
+    adapter, checkpoint = host.module("nodes.host.adapter"), host.module("msd_core.checkpoint")
+    weights = {name: weight * 0.9 for name, weight in studio.demo.adapter.model.state_dict().items()}
+    other = adapter.ManagedAdapter(checkpoint.AdapterFile(weights, 32), "other")
+
+    def encoded() -> list:
+        subject = studio.subject_of(photos[0])
+        return [studio.encode((LEFT,), [subject], adapter=one).subjects[0] for one in (studio.demo.adapter, other)]
+
+    first, second = encoded()
+    assert counted() == made(vision=1, text=1, resampled=2, loaded=2)
+    assert not torch.allclose(first.tokens, second.tokens)
+    for _ in range(2):
+        again = encoded()
+        assert [one.projections for one in again] == [first.projections, second.projections]
+    assert counted() == NOTHING
+
+
+def test_a_muted_subject_and_its_return_compute_nothing(host, studio, photos, counted):
+    def subjects() -> list:
+        return [studio.subject_of(photo, phrase) for photo, phrase in zip(photos, ("dog", "cat"), strict=True)]
+
+    both = studio.encode(subjects=subjects())
+    studio.sample(studio.apply(both), steps=1)
+    counted()
+    alone = studio.encode((LEFT, RIGHT), [None, subjects()[1]])
+    studio.sample(studio.apply(alone), steps=1)
+    studio.sample(studio.apply(studio.encode(subjects=subjects())), steps=1)
+    assert counted() == NOTHING
+    assert torch.equal(alone.subjects[0].tokens, both.subjects[1].tokens)
+
+
+def test_a_photo_written_anew_in_the_same_tensor_is_looked_at_again(host, studio, photos, counted):
+    """As a camera's buffer may be."""
+    graph(host, studio, photos)
+    counted()
+    photos[1].copy_(studio.photo(103))
+    written = graph(host, studio, photos)
+    assert counted() == made(vision=1, text=1, resampled=1, projected=1, loaded=2)
+    assert torch.equal(written, graph(host, studio, [photo.clone() for photo in photos]))
+
+
 def test_a_text_encoder_with_other_weights_reads_the_phrase_again(host, studio, photos, counted):
     """A LoRA on the CLIP, as a clone of its own and in place."""
     graph(host, studio, photos)
