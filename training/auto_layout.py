@@ -3,7 +3,8 @@
     python -m training.auto_layout --folder runs/demo --pairs 40 --seeds 3
 
 The pictures are made by the headless engine on the weights that ship. `--folder` keeps the probe, which is trained if
-it is not there, and the results: `auto_layout.json`, `auto_layout.md` and `auto_layout.png`.
+it is not there, and the results: `auto_layout.json`, `auto_layout.md` and `auto_layout.png`. Started again with the
+same rows and seeds, it goes on after the last pair that was judged.
 
 Starts of each pair: `right`, the boxes that the scene was drawn with; `rough`, each moved by about a quarter of the
 frame; `overlapping`, the second moved onto the first, to about a quarter of the frame from it; `none`, boxes over the
@@ -18,7 +19,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -175,15 +176,19 @@ class Studio:
 
 
 def measure(folder: Path, pairs: int, seeds: int, seed: int, rows: Sequence[Row], minutes: float) -> dict:
-    """Make and judge the pictures, pair by pair, until all are done or the time is up; results are kept as it goes."""
+    """Make and judge the pictures, pair by pair, until all are done or the time is up; results are kept as it goes, and
+    gone on from.
+    """
     pipeline = demo_pipeline()
     pipeline.pipe.set_progress_bar_config(disable=True)
     probe, accuracy = load_probe(folder, pipeline.pipe.vae)
     studio, begun = Studio(pipeline, probe, seeds), time.monotonic()
-    judged: dict[str, list[list[Judged]]] = {name: [] for name in (DRAWN, *(row.name for row in rows))}
+    results = earlier(folder / "auto_layout.json", [DRAWN, *(row.name for row in rows)], seeds, seed)
+    judged: dict[str, list[list[Judged]]] = results["judged"]
     shown: list[Tensor] = []
-    results: dict = {}
     for number, case in enumerate(held_out_cases(pairs, seed)):
+        if number < results["pairs"]:
+            continue
         bare_pictures = studio.make(case, None)
         bare, made = studio.find(bare_pictures), [bare_pictures[:1]]
         drawn = real_pictures([case])
@@ -197,18 +202,34 @@ def measure(folder: Path, pairs: int, seeds: int, seed: int, rows: Sequence[Row]
             ])
         if number < 8:
             shown.append(torch.cat(made))
-        results = {
-            "pairs": number + 1, "seeds": seeds, "seed": seed, "probe": accuracy,
+        results |= {
+            "pairs": number + 1, "probe": accuracy,
             "rows": {name: summary(pictures) for name, pictures in judged.items()},
         }
-        (folder / "auto_layout.json").write_text(json.dumps(results, indent=1))
+        (folder / "auto_layout.json").write_text(json.dumps(results, default=asdict))
         (folder / "auto_layout.md").write_text(table(results["rows"]) + "\n")
         print(f"pair {number + 1} of {pairs}, {(time.monotonic() - begun) / 60:.1f} min", flush=True)
         if time.monotonic() - begun > 60 * minutes:
             print(f"Stopped after {number + 1} of {pairs} pairs: the {minutes:g} minutes of --minutes are up.")
             break
-    save_grid(folder / "auto_layout.png", torch.stack(shown, dim=1).flatten(0, 1), columns=len(shown))
+    if shown:
+        save_grid(folder / "auto_layout.png", torch.stack(shown, dim=1).flatten(0, 1), columns=len(shown))
     return results
+
+
+def earlier(file: Path, names: Sequence[str], seeds: int, seed: int) -> dict:
+    """What a run with the same rows and seeds has left in a file, or the beginning of one."""
+    settings = {"seeds": seeds, "seed": seed}
+    fresh = {**settings, "pairs": 0, "rows": {}, "judged": {name: [] for name in names}}
+    found = json.loads(file.read_text()) if file.exists() else {}
+    if not settings.items() <= found.items() or list(found.get("judged", ())) != list(names):
+        return fresh
+    judged = {name: [[_judged(one) for one in pair] for pair in pairs] for name, pairs in found["judged"].items()}
+    return {**found, "judged": judged}
+
+
+def _judged(told: dict) -> Judged:
+    return Judged(tuple(told["ident"]), tuple(told["near"]), told["exchanged"], told["doubles"])
 
 
 def main() -> None:

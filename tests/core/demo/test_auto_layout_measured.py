@@ -1,12 +1,15 @@
 """What measures auto layout on the demo set: its starts, its controls, and what it says of pictures."""
 
+import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 pytest.importorskip("diffusers")
 
+from training import auto_layout  # noqa: E402
 from training.auto_layout import ROWS, boxes_of, pushed_apart, random_places  # noqa: E402
 from training.finder import Sprite  # noqa: E402
 from training.judged import judge, summary, table  # noqa: E402
@@ -81,3 +84,45 @@ def test_errors_count_pairs_and_not_pictures(cases):
     assert told["both"] == [0.5, pytest.approx(0.5 / math.sqrt(3)), 12]
     assert told["exchanged"][2] == 6
     assert "0.50 ± 0.29" in table({"row": told})
+
+
+@pytest.fixture
+def studio(monkeypatch):
+    """A studio that makes grey pictures: whose pictures of which rows it was asked for."""
+    asked = []
+
+    class Studio:
+        def __init__(self, pipeline, probe, seeds):
+            self.seeds = seeds
+
+        def make(self, case, row):
+            asked.append((case.seed, row and row.name))
+            return torch.zeros(self.seeds, 3, 160, 160)
+
+        def find(self, pictures):
+            return [[] for _ in pictures]
+
+    bar = SimpleNamespace(set_progress_bar_config=lambda disable: None, vae=None)
+    monkeypatch.setattr(auto_layout, "Studio", Studio)
+    monkeypatch.setattr(auto_layout, "demo_pipeline", lambda: SimpleNamespace(pipe=bar))
+    monkeypatch.setattr(auto_layout, "load_probe", lambda folder, vae: (None, {"kind": 1.0}))
+    return asked
+
+
+def test_a_measurement_goes_on_after_the_last_pair_unless_it_asks_for_something_else(studio, tmp_path):
+    def measure(pairs, rows=ROWS[:2], seeds=2):
+        studio.clear()
+        results = auto_layout.measure(tmp_path, pairs, seeds, 500, rows, math.inf)
+        return len({seed for seed, _ in studio}), results
+
+    assert measure(2)[0] == 2
+    made, results = measure(3)
+    assert made == 1 and results["pairs"] == 3
+    assert results["rows"][ROWS[0].name]["ident"][2] == 3 * 2 * 2
+    whole = json.loads((tmp_path / "auto_layout.json").read_text())
+    (tmp_path / "auto_layout.json").unlink()
+    measure(3)
+    assert json.loads((tmp_path / "auto_layout.json").read_text()) == whole
+    assert measure(3)[0] == 0
+    assert measure(3, ROWS[:3])[0] == 3
+    assert measure(1, seeds=3)[0] == 1
