@@ -8,10 +8,12 @@ from msd_core.demo.world import caption
 from .files import ADAPTER, BACKGROUND_REMOVAL, CHECKPOINT, IMAGE_ENCODER
 
 Kind = Literal[
-    "plain", "control", "hires", "auto layout", "regions", "views", "blend", "attribution", "tiles", "real files",
+    "plain", "control", "hires", "auto layout", "regions", "views", "blend", "attribution", "tiles", "scores",
+    "real files",
 ]  # fmt: skip
 
 FRAMES = 4
+SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,18 @@ EXAMPLES_IN_ORDER = (
         "beach",
         (ExampleSubject(Drawing("rocket", 22), UPPER_LEFT), ExampleSubject(Drawing("house", 23), LOWER_RIGHT)), "tiles",
         for_real=("the tiles: *Enlarged side* 2048, *Tile width* 1216, *Right tile's left edge* 832",),
+    ),
+    Example(
+        "11 Scores", "scores",
+        f"{SEEDS} images of one batch, measured beside each other: how near each comes to its subjects' pictures and "
+        "to the prompt, and each subject in its own region. The picture under *MS-Diffusion Score* has a bar for each "
+        "figure, *Preview as Text* the report.\n\n"
+        "M-DINO is the product over the subjects: the image in which one is missing falls behind. Take the best, or "
+        "set `scale` in *Apply MS-Diffusion* to 0 and see what is lost.\n\n"
+        "`demo judge` knows drawn sprites only.",
+        "beach",
+        (ExampleSubject(Drawing("cat", 16), LOWER_LEFT), ExampleSubject(Drawing("rocket", 22), UPPER_RIGHT)), "scores",
+        for_real=("*MS-Diffusion Score*: your files of CLIP ViT-B/32 and DINO ViT-S/16 for `clip` and `dino`",),
     ),
 )  # fmt: skip
 

@@ -54,6 +54,10 @@ class Output:
     node: "Node"
     slot: int
 
+    @property
+    def type(self) -> str:
+        return list(self.node.kind.outputs.values())[self.slot]
+
 
 @dataclass(eq=False)
 class Node:
@@ -218,7 +222,7 @@ def _saved_node(node: Node, order: int, links: list[list]) -> dict:
         source = node.inputs.get(entry["name"])
         if isinstance(source, Output) and not source.node.server_only:
             entry["link"] = len(links) + 1
-            links.append([entry["link"], source.node.id, source.slot, node.id, slot, entry["type"]])
+            links.append([entry["link"], source.node.id, source.slot, node.id, slot, source.type])
     values = []
     for name, (_, default) in node.kind.widgets.items():
         value = node.inputs.get(name, default)

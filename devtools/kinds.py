@@ -98,6 +98,17 @@ KINDS = {
         widgets={"source": ("COMBO", "subject")},
         outputs={"maps": "IMAGE", "masks": "MASK"},
     ),
+    "MSDiffusionScore": Kind(
+        sockets={
+            "images": "IMAGE", "subjects.subject*": "MSD_SUBJECT", "layout": "MSD_LAYOUT?", "embeds": "MSD_EMBEDS?",
+        },
+        widgets={
+            "prompt": ("STRING", ""), "clip": ("COMBO", "none"), "dino": ("COMBO", "none"),
+            "dinov2": ("COMBO", "none"), "detector": ("COMBO", "none"), "clip_model": ("STRING", "ViT-B-32-quickgelu"),
+        },
+        outputs={"report": "STRING", "scores": "STRING"},
+    ),
+    "PreviewAny": Kind(sockets={"source": "*"}),
     "PrimitiveStringMultiline": Kind(widgets={"value": ("STRING", "")}, outputs={"STRING": "STRING"}),
     "PrimitiveInt": Kind(widgets={"value": ("INT", 0)}, outputs={"INT": "INT"}, controls={"value": "fixed"}),
     "CLIPTextEncode": Kind(

@@ -9,7 +9,7 @@ from typing import Any
 from msd_core.boxes import Box, format_boxes
 from msd_core.demo.config import ADAPTER_SCALE, GUIDANCE, SCENE_SIZE, STEPS
 
-from .examples import FRAMES, Example, ExampleSubject, Photo, note
+from .examples import FRAMES, SEEDS, Example, ExampleSubject, Photo, note
 from .graphs import Graph, Node, Output
 from .kinds import KINDS
 
@@ -24,6 +24,7 @@ PROMPTS = 820
 _, DRAWING_SIZE = KINDS["MSDiffusionDemoSubject"].widgets["size"]
 SHEET_SIZE = 2 * DRAWING_SIZE
 SHEET = {"value": 1.0, "width": SHEET_SIZE, "height": SHEET_SIZE}
+JUDGE = "demo judge"
 SAMPLING = {"steps": STEPS, "cfg": GUIDANCE, "sampler_name": "euler", "scheduler": "simple"}
 
 
@@ -367,6 +368,28 @@ class Tiles(Plan):
             "LatentComposite", (left, 1100), (320, 140),
             samples_to=whole, samples_from=sampled["LATENT"], x=x, feather=self.seam,
         )["LATENT"]  # fmt: skip
+
+
+class Scores(Plan):
+    """Several images, measured."""
+
+    prompt_once = True
+
+    def encode(self, layout: Node, subjects: list[Output]) -> Output:
+        self.measured = {"subjects": subjects, "layout": layout["layout"]}
+        return super().encode(layout, subjects)
+
+    def latent_node(self, layout: Node, **inputs: Any) -> Node:
+        return super().latent_node(layout, batch_size=SEEDS)
+
+    def results(self, latent: Output, embeds: Output) -> None:
+        image, left = self.saved(AFTER_SAMPLING, 8, latent), AFTER_SAMPLING + 480
+        with self.graph.group("9. Scores", PURPLE):
+            score = self.add(
+                "MSDiffusionScore", (left, 0), (420, 620), images=image, prompt=self.text, clip=JUDGE, dino=JUDGE,
+                **self.measured,
+            )  # fmt: skip
+            self.add("PreviewAny", (left + 480, 0), (420, 320), source=score["report"])
 
 
 def _on_sheet(subject: ExampleSubject) -> dict[str, int]:

@@ -30,6 +30,7 @@ CAPTIONS: dict[Kind, str] = {
     "blend": "one step for each image of a batch",
     "attribution": "where each subject acts",
     "tiles": "each tile has its part of the layout",
+    "scores": "how near each image comes to its subjects",
     "real files": "your photos, a box for each; needs three files",
 }
 
@@ -183,10 +184,29 @@ def _draw_attribution(page: Page, example: Example, sprites: list[Sprite]) -> No
         page.tag(left, top, str(index + 1), COLORS[index])
 
 
+def _draw_scores(page: Page, example: Example, sprites: list[Sprite]) -> None:
+    """Images with bars beside them; in the second one a subject is missing."""
+    _draw_subjects(page, example, sprites, [])
+    side, gap, left = 88, 14, PICTURE[0] + 8
+    for number, shares in enumerate(((0.92, 0.84), (0.9, 0.14), (0.78, 0.7))):
+        top = PICTURE[1] + number * (side + gap) - 6
+        scene = _scene(example)
+        for sprite, subject, share in zip(sprites, example.subjects, shares, strict=True):
+            if share > 0.5:
+                _paste(scene, sprite, tuple(round(edge * scene.width) for edge in subject.box))
+        page.photo(scene, (left, top, left + side, top + side), FAINT)
+        start, end = left + side + 18, PICTURE[2]
+        for index, share in enumerate(shares):
+            middle = top + side * (index + 1) / 3
+            page.rectangle((start, middle - 7, end, middle + 7), FRAME, FRAME, 0)
+            page.rectangle((start, middle - 7, start + (end - start) * share, middle + 7), COLORS[index],
+                           COLORS[index], 0)
+
+
 DRAWINGS: dict[Kind, Callable[[Page, Example, list[Any]], None]] = {
     "plain": _draw_boxes, "control": _draw_boxes, "hires": _draw_boxes, "views": _draw_boxes, "tiles": _draw_boxes,
     "auto layout": _draw_auto_layout, "regions": _draw_free_form, "blend": _draw_blend,
-    "attribution": _draw_attribution, "real files": _draw_layout,
+    "attribution": _draw_attribution, "scores": _draw_scores, "real files": _draw_layout,
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from .recipes import (
     Hires,
     Plan,
     Regions,
+    Scores,
     Tiles,
     Views,
 )
@@ -31,7 +32,7 @@ API_EXAMPLES = PACK / "tests" / "workflows"
 
 PLANS: dict[Kind, type[Plan]] = {
     "plain": Plan, "control": Control, "hires": Hires, "auto layout": AutoLayout, "regions": Regions, "views": Views,
-    "blend": Blend, "attribution": Attribution, "tiles": Tiles, "real files": RealFiles,
+    "blend": Blend, "attribution": Attribution, "tiles": Tiles, "scores": Scores, "real files": RealFiles,
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from .demo import MSDiffusionDemoModels, MSDiffusionDemoSubject
 from .encode import MSDiffusionEncode
 from .host import folders, served
 from .layout import MSDiffusionLayout
+from .score import MSDiffusionScore
 from .subject import MSDiffusionSubject
 
 # As chatty as the host was told to be, whatever other packs do to its log while they sample.
@@ -43,6 +44,7 @@ class MSDiffusionExtension(ComfyExtension):
             MSDiffusionAttribution,
             MSDiffusionAttributionMaps,
             MSDiffusionCollage,
+            MSDiffusionScore,
             MSDiffusionOpenCLIPVision,
             MSDiffusionDemoModels,
             MSDiffusionDemoSubject,

@@ -70,6 +70,7 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     add("--data", metavar="FOLDER", help="MS-Bench's subjects, or DreamBench's dataset folder")
     add("--per-type", type=int, default=20, metavar="N", help="sprites: samples of each type (default 20)")
     add("--limit", type=int, metavar="N", help="so many samples only, spread over all types")
+    add("--only", action="append", default=[], metavar="TYPE", help="samples of this combination type; several times")
     add("--per-sample", type=int, metavar="N", help="pictures of each sample (default 5 as the paper, sprites 1)")
     add("--bare", action="store_true", help="each picture without the adapter too: what it costs in text fidelity")
     add("--singles", action="store_true", help="each subject alone too: the collapse rate")
@@ -137,7 +138,7 @@ def _plan(options: argparse.Namespace, benchmark: Benchmark) -> tuple[Plan, tupl
     images = getattr(options, "images", None)
     plan = Plan(options.per_sample or benchmark.per_sample, options.seed, _condition(options), options.bare,
                 options.singles, Path(images) if images else None)
-    return plan, benchmark.some(options.limit)
+    return plan, benchmark.some(options.limit, options.only)
 
 
 def _count(options: argparse.Namespace) -> int:

@@ -96,11 +96,20 @@ class Benchmark:
     count: tuple[str, ...]
     per_sample: int
 
-    def some(self, limit: int | None) -> tuple[Sample, ...]:
-        """All samples, or `limit` of them, spread evenly over the whole so that each kind has its share."""
-        if limit is None or limit >= len(self.samples):
-            return self.samples
-        return tuple(self.samples[index * len(self.samples) // limit] for index in range(limit))
+    def some(self, limit: int | None = None, only: Sequence[str] = ()) -> tuple[Sample, ...]:
+        """All samples or those of some kinds, or `limit` of them, spread evenly so that each kind has its share.
+
+        Raises:
+            ValueError: there is no such kind.
+        """
+        kinds = list(dict.fromkeys(sample.kind for sample in self.samples))
+        unknown = next((kind for kind in only if kind not in kinds), None)
+        if unknown is not None:
+            raise ValueError(f"--only is {unknown!r} but {self.name} has no such type: say {'; '.join(kinds)}.")
+        samples = tuple(sample for sample in self.samples if not only or sample.kind in only)
+        if limit is None or limit >= len(samples):
+            return samples
+        return tuple(samples[index * len(samples) // limit] for index in range(limit))
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -96,6 +96,11 @@ def test_a_few_samples_are_spread_over_all_kinds(full):
     some = bench.some(60)
     assert len(some) == 60 and len({sample.kind for sample in some}) >= 12
     assert bench.some(10_000) == bench.some(None) == bench.samples
+    chosen = bench.some(10, ["living+scene", "object+scene"])
+    assert len(chosen) == 10 and {sample.kind for sample in chosen} == {"living+scene", "object+scene"}
+    assert {sample.kind for sample in bench.some(only=["living+scene"])} == {"living+scene"}
+    with pytest.raises(ValueError, match=r"--only is 'dogs' but MS-Bench has no such type: say living\+living; "):
+        bench.some(only=["dogs"])
 
 
 def test_dreambench_is_30_subjects_by_25_prompts_with_the_papers_box(tmp_path):
