@@ -206,7 +206,7 @@ EXAMPLES_IN_ORDER = (
         for_real=("the tiles: *Enlarged side* 2048, *Tile width* 1216, *Right tile's left edge* 832",),
     ),
     Example(
-        "11 Scores", "scores",
+        "12 Scores", "scores",
         f"{SEEDS} images of one batch, measured beside each other: how near each comes to its subjects' pictures and "
         "to the prompt, and each subject in its own region. The picture under *MS-Diffusion Score* has a bar for each "
         "figure, *Preview as Text* the report.\n\n"
