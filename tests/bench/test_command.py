@@ -175,13 +175,17 @@ def test_a_run_that_is_killed_goes_on_with_nothing_lost_and_nothing_done_twice(t
 
 
 @pytest.mark.slow
-def test_two_processes_of_accelerate_share_one_file(tmp_path, small):
+def test_accelerate_launch_splits_the_samples_over_processes_that_share_one_file(tmp_path, small):
+    """As on GPUs; without one, each process computes on the CPU."""
     out = tmp_path / "a.jsonl"
-    workers = [bench("run", *small, "--limit", "4", "--out", out,
-                     env=os.environ | {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)})
-               for rank in range(2)]
-    for worker in workers:
-        _, said = worker.communicate(timeout=300)
-        assert worker.returncode == 0, said
+    launched = subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
+         "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+         "-m", "msd_core.bench", "run", *small, "--limit", "4", "--out", str(out)],
+        cwd=PACK, capture_output=True, text=True, timeout=300,
+    )
+    assert launched.returncode == 0, launched.stderr
     found = read_results(out)
     assert len(found.scored) == 4 and found.torn == 0
+    assert launched.stderr.count("0/2 ") >= 2  # two bars of two samples each
+    assert len(out.read_text("utf-8").splitlines()) == 5
