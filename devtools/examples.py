@@ -8,8 +8,8 @@ from msd_core.demo.world import caption
 from .files import ADAPTER, BACKGROUND_REMOVAL, CHECKPOINT, IMAGE_ENCODER
 
 Kind = Literal[
-    "plain", "control", "hires", "auto layout", "regions", "views", "blend", "attribution", "tiles", "scores",
-    "real files",
+    "plain", "control", "hires", "auto layout", "regions", "views", "blend", "attribution", "tiles", "collage",
+    "scores", "real files",
 ]  # fmt: skip
 
 FRAMES = 4
@@ -204,6 +204,15 @@ EXAMPLES_IN_ORDER = (
         "beach",
         (ExampleSubject(Drawing("rocket", 22), UPPER_LEFT), ExampleSubject(Drawing("house", 23), LOWER_RIGHT)), "tiles",
         for_real=("the tiles: *Enlarged side* 2048, *Tile width* 1216, *Right tile's left edge* 832",),
+    ),
+    Example(
+        "11 Img2img from a collage", "collage",
+        "*MS-Diffusion Collage* pastes the subjects' cut-outs into their boxes. The collage is encoded, and the "
+        "sampler starts from it instead of from nothing: `denoise` says how much of it is made new.\n\n"
+        "Each subject's `mask` cuts it out. Drag the boxes, and the collage follows.",
+        "beach",
+        (ExampleSubject(Drawing("cat", 9), LOWER_LEFT), ExampleSubject(Drawing("car", 4), UPPER_RIGHT)), "collage",
+        for_real=("*KSampler* also: denoise 0.75", "*MS-Diffusion Collage*: a `background`, as a photo of the place"),
     ),
     Example(
         "12 Scores", "scores",

@@ -88,6 +88,11 @@ KINDS = {
         },
         outputs={"embeds": "MSD_EMBEDS"},
     ),
+    "MSDiffusionCollage": Kind(
+        sockets={"layout": "MSD_LAYOUT", "subjects.subject*": "MSD_SUBJECT", "background": "IMAGE?"},
+        widgets={"fit": ("COMBO", "whole")},
+        outputs={"image": "IMAGE", "mask": "MASK"},
+    ),
     "MSDiffusionAttribution": Kind(
         sockets={"model": "MODEL", "embeds": "MSD_EMBEDS", "clip": "CLIP"},
         widgets={"prompt": ("STRING", "")},

@@ -397,3 +397,31 @@ def _on_sheet(subject: ExampleSubject) -> dict[str, int]:
     x0, y0, x1, y1 = subject.box
     x, y = (round((low + high) / 2 * SHEET_SIZE) - DRAWING_SIZE // 2 for low, high in ((x0, x1), (y0, y1)))
     return {"x": x, "y": y}
+
+
+class Collaged(Plan):
+    """A run that starts from the subjects' cut-outs in their boxes."""
+
+    denoise = 0.5
+
+    def cut_out(self, source: Node) -> dict[str, Output]:
+        return {"mask": source["mask"]}
+
+    def encode(self, layout: Node, subjects: list[Output]) -> Output:
+        with self.graph.group("7. Collage", PURPLE):
+            collage = self.add(
+                "MSDiffusionCollage", (2060, 0), (320, 150), layout=layout["layout"], subjects=subjects
+            )
+            self.collage = collage["image"]
+            self.add("PreviewImage", (2060, 220), (320, 320), images=self.collage)
+        return super().encode(layout, subjects)
+
+    def sample(self, model: Output, layout: Node) -> Output:
+        with self.graph.group("8. Sample", BLUE):
+            latent = self.add(
+                "VAEEncode", (AFTER_SAMPLING, 0), (320, 60), pixels=self.collage, vae=self.models["vae"]
+            )["LATENT"]  # fmt: skip
+            return self.sampler_node((AFTER_SAMPLING, 130), model, latent, denoise=self.denoise)["LATENT"]
+
+    def results(self, latent: Output, embeds: Output) -> None:
+        self.saved(AFTER_SAMPLING + 400, 9, latent)

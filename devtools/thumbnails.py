@@ -15,6 +15,7 @@ from .examples import FRAMES, Drawing, Example, ExampleSubject, Kind
 from .host import PACK
 from .page import FAINT, FRAME, INK, PAPER, Page, Point, Rectangle
 
+GREY = "#808080"
 COLORS = ("#4f9dff", "#ff8a4c", "#37c98b", "#c77dff")
 PICTURE: Rectangle = (208, 122, 488, 402)
 DRAWING_SIZE = 768
@@ -31,6 +32,7 @@ CAPTIONS: dict[Kind, str] = {
     "attribution": "where each subject acts",
     "tiles": "each tile has its part of the layout",
     "scores": "how near each image comes to its subjects",
+    "collage": "cut-outs in their boxes, then sampled",
     "real files": "your photos, a box for each; needs three files",
 }
 
@@ -79,6 +81,8 @@ def _draw_boxes(page: Page, example: Example, sprites: list[Sprite]) -> None:
     boxes = _boxes(example)
     if example.kind == "control":
         page.rectangle(PICTURE, FRAME, FAINT, 1.5)
+    elif example.kind == "collage":
+        page.rectangle(PICTURE, GREY, FAINT, 1.5)
     else:
         page.photo(_scene(example), PICTURE, FAINT)
     _draw_subjects(page, example, sprites, [(box[0], (box[1] + box[3]) / 2) for box in boxes])
@@ -86,7 +90,7 @@ def _draw_boxes(page: Page, example: Example, sprites: list[Sprite]) -> None:
         if example.kind == "control":
             page.lines(_edges(sprite), _inside(box, sprite))
         else:
-            page.cutout(sprite.cutout, _inside(box, sprite))
+            page.cutout(sprite.cutout, _inside(box, sprite, 1.0 if example.kind == "collage" else 0.9))
         page.rectangle(box, None, COLORS[index], 3)
         page.dot(box[0], (box[1] + box[3]) / 2, COLORS[index])
     if example.kind == "hires":
@@ -205,6 +209,7 @@ def _draw_scores(page: Page, example: Example, sprites: list[Sprite]) -> None:
 
 DRAWINGS: dict[Kind, Callable[[Page, Example, list[Any]], None]] = {
     "plain": _draw_boxes, "control": _draw_boxes, "hires": _draw_boxes, "views": _draw_boxes, "tiles": _draw_boxes,
+    "collage": _draw_boxes,
     "auto layout": _draw_auto_layout, "regions": _draw_free_form, "blend": _draw_blend,
     "attribution": _draw_attribution, "scores": _draw_scores, "real files": _draw_layout,
 }  # fmt: skip

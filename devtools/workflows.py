@@ -12,6 +12,7 @@ from .recipes import (
     Attribution,
     AutoLayout,
     Blend,
+    Collaged,
     Control,
     Hires,
     Plan,
@@ -32,7 +33,8 @@ API_EXAMPLES = PACK / "tests" / "workflows"
 
 PLANS: dict[Kind, type[Plan]] = {
     "plain": Plan, "control": Control, "hires": Hires, "auto layout": AutoLayout, "regions": Regions, "views": Views,
-    "blend": Blend, "attribution": Attribution, "tiles": Tiles, "scores": Scores, "real files": RealFiles,
+    "blend": Blend, "attribution": Attribution, "tiles": Tiles, "collage": Collaged,
+    "scores": Scores, "real files": RealFiles,
 }  # fmt: skip
 
 

@@ -312,6 +312,20 @@ def test_the_scores_of_a_batch_show_in_bars_and_in_words(server):
     assert re.search(r"in its region cat 0\.\d+, rocket 0\.\d+", report)
 
 
+def test_a_run_starts_from_the_cut_outs_in_their_boxes_on_grey(server):
+    workflow, moved = short("collage"), short("collage")
+    collage = number_of(workflow, "MSDiffusionCollage")
+    (shown,) = pictures(server, workflow, "temp", number_of(workflow, "PreviewImage", images=[collage, 0]))
+    assert shown.size == (SCENE_SIZE, SCENE_SIZE)
+    at = [tuple(round(edge * SCENE_SIZE) for edge in place) for place in ((0.05, 0.05), (0.95, 0.9), (0.55, 0.7))]
+    assert {shown.getpixel(place) for place in at} == {(127, 127, 127)}
+    for box in ((0.15, 0.65, 0.35, 0.9), (0.6, 0.42, 0.9, 0.52)):
+        part = shown.crop(tuple(round(edge * SCENE_SIZE) for edge in box))
+        assert (127, 127, 127) not in {colour for _, colour in part.getcolors(part.width * part.height)}
+    first(moved, "MSDiffusionCollage")["fit"] = "fill"
+    assert picture(server, workflow).tobytes() != picture(server, moved).tobytes()
+
+
 @TEMPLATE
 def test_graph_and_api_workflow_say_the_same(schemas, example):
     expected = {
