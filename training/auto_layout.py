@@ -41,7 +41,7 @@ from msd_core.subject import Subject, prepare_views
 from .card import write_auto_layout
 from .finder import Sprite, find_sprites
 from .grids import save_grid
-from .judged import Judged, judge, summary, table
+from .judged import PAIRS, Judged, judge, summary, table
 from .looks import Case, held_out_cases, real_pictures
 from .probe import Probe, load_probe
 
@@ -235,7 +235,7 @@ def _judged(told: dict) -> Judged:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=500, help="of the pairs")
     parser.add_argument("--minutes", type=float, default=math.inf, help="end after the pair in which they are over")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,7 +12,7 @@ from msd_core.demo import config
 from msd_core.demo.weights import total_size
 
 from . import evaluate
-from .judged import WITHIN, table
+from .judged import PAIRS, WITHIN, table
 
 CARD = config.WEIGHTS_FOLDER / "MODEL_CARD.md"
 AUTO_LAYOUT = "## Auto layout"
@@ -93,11 +94,53 @@ Measured by `python -m training.evaluate`.
     return CARD
 
 
+@dataclass(frozen=True)
+class Goal:
+    """What a row of the measurement was to reach: `bound`, or as much more or less than the row `of`."""
+
+    row: str
+    score: str
+    bound: float = 0.0
+    of: str | None = None
+    most: bool = False
+
+    def line(self, rows: dict[str, dict[str, list[float]]]) -> str:
+        """A line of the table: what was to be reached, and what was."""
+        limit = self.bound + (rows[self.of][self.score][0] if self.of else 0.0)
+        value, words = rows[self.row][self.score][0], f"{'at most' if self.most else 'at least'} {limit:.2f}"
+        if self.of:
+            words += f" (*{self.of}*{f' less {-self.bound:g}' if self.bound else ''})"
+        over = round(value, 2) - round(limit, 2)
+        met = over <= 0 if self.most else over >= 0
+        return f"| {self.row} | {self.score} | {words} | {value:.2f} | {'reached' if met else 'missed'} |"
+
+
+GOALS = (
+    Goal("right: steady, boxes before", "ident", -0.03, "right: boxes"),
+    Goal("rough: steady, off before", "ident", 0.85),
+    Goal("rough: steady, off before", "both", 0.8),
+    Goal("rough: steady, off before", "near", 0.45),
+    Goal("none: steady", "ident", 0.82),
+    Goal("none: steady", "both", 0.75),
+    Goal("none: steady", "near", 0.68),
+    Goal("none: steady", "exchanged", 0.12, most=True),
+    Goal("none: steady", "both", of="none: random places"),
+    Goal("none: steady", "near", of="none: random places"),
+)
+
+
+def _fewer(pairs: int) -> str:
+    """A sentence where fewer pairs were measured than the script asks for."""
+    return f"The measurement was ended after {pairs} of {PAIRS} pairs.\n\n" if pairs < PAIRS else ""
+
+
 def write_auto_layout(folder: Path) -> Path:
     """Write what `training.auto_layout` has measured into the card, as its last section, in place of an earlier one."""
     measured = json.loads((folder / "auto_layout.json").read_text())
     pictures = measured["pairs"] * measured["seeds"]
+    goals = "\n".join(goal.line(measured["rows"]) for goal in GOALS)
     text = f"""{AUTO_LAYOUT}
+
 Held-out pairs again, {measured["pairs"]} of them with {measured["seeds"]} seeds each, {pictures} pictures a row, with
 standard errors over pairs. The probe slides over the whole picture, so a subject counts wherever it stands; the first
 row is what it finds in the scenes as they are drawn, which no other can be expected to pass. *ident*: a sprite has the
@@ -106,12 +149,21 @@ subjects that the bare model draws from the same noise, those within {WITHIN:g} 
 *exchanged*: of the pictures where both are found in both, those with the two in each other's places; *doubles*: sprites
 a picture that are no subject's.
 
-Starts: *right* boxes of the scene as drawn; *rough*, each moved by about a quarter of the frame; *overlapping*, the
-second moved onto the first, to about a quarter of the frame from it; *none*, boxes over the whole frame and no
-grounding. *Random places* and *pushed apart* read no maps: disjoint regions give looks by themselves, and what maps add
+{_fewer(measured["pairs"])}Starts: *right* boxes of the scene as drawn; *rough*, each moved by about a quarter of the
+frame; *overlapping*, the second moved onto the first, to about a quarter of the frame from it; *none*, boxes over the
+whole frame and no grounding. *Random places* and *pushed apart* read no maps: disjoint regions give looks by themselves, and what maps add
 is place.
 
 {table(measured["rows"])}
+
+| row | score | wanted | measured | |
+|---|---|---|---|---|
+{goals}
+
+*Boxes before* holds on to the boxes, *off before* to what the bare model would have drawn. So with rough boxes the one
+stands near the bare model's places hardly more often than plain boxes do, and the other far more often. What the bare
+model has drawn before a region is there may stay, as a double. The paper's own method cuts a map for each layer:
+regions that differ from layer to layer, share cells or are empty keep few looks.
 
 Measured by `python -m training.auto_layout`.
 """

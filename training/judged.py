@@ -15,6 +15,9 @@ from .looks import Case
 WITHIN = 0.15
 """In fractions of the frame: how far from where the bare model puts it a subject still counts as near."""
 
+PAIRS = 40
+"""How many held-out pairs a whole measurement has."""
+
 SCORES = ("ident", "both", "near", "exchanged", "doubles")
 
 
@@ -96,6 +99,10 @@ def table(results: dict[str, dict[str, list[float]]]) -> str:
     """The results in Markdown."""
     lines = ["| start: method | " + " | ".join(SCORES) + " |", "|---|" + "---|" * len(SCORES)]
     for name, row in results.items():
-        cells = [f"{row[score][0]:.2f} ± {row[score][1]:.2f}" if row[score][2] else "" for score in SCORES]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        lines.append(f"| {name} | " + " | ".join(_cell(*row[score]) for score in SCORES) + " |")
     return "\n".join(lines)
+
+
+def _cell(mean: float, error: float, count: int) -> str:
+    """Empty for a mean of nothing, without an error for one of one pair."""
+    return "" if not count else f"{mean:.2f}" if math.isnan(error) else f"{mean:.2f} ± {error:.2f}"

@@ -11,6 +11,7 @@ pytest.importorskip("diffusers")
 
 from training import auto_layout  # noqa: E402
 from training.auto_layout import ROWS, boxes_of, pushed_apart, random_places  # noqa: E402
+from training.card import GOALS, Goal  # noqa: E402
 from training.finder import Sprite  # noqa: E402
 from training.judged import judge, summary, table  # noqa: E402
 from training.looks import held_out_cases, real_pictures  # noqa: E402
@@ -126,3 +127,15 @@ def test_a_measurement_goes_on_after_the_last_pair_unless_it_asks_for_something_
     assert measure(3)[0] == 0
     assert measure(3, ROWS[:3])[0] == 3
     assert measure(1, seeds=3)[0] == 1
+
+
+def test_goals_name_rows_and_say_what_is_missed():
+    names = {row.name for row in ROWS}
+    assert {goal.row for goal in GOALS} | {goal.of for goal in GOALS if goal.of} <= names
+    rows = {"a": {"near": [0.6751, 0.1, 9]}, "b": {"near": [0.7, 0.1, 9]}}
+    told = [Goal("a", "near", 0.68), Goal("a", "near", 0.69), Goal("a", "near", 0.67, most=True),
+            Goal("a", "near", -0.03, "b"), Goal("a", "near", of="b")]
+    assert [goal.line(rows).split(" | ")[-1] for goal in told] == [
+        "reached |", "missed |", "missed |", "reached |", "missed |"
+    ]
+    assert "at least 0.67 (*b* less 0.03) | 0.68" in told[3].line(rows)
