@@ -75,6 +75,19 @@ def test_what_is_wrong_is_told_before_anything_is_made(refused, tmp_path, subjec
     assert "there is no such file" in refused("report", tmp_path / "a.jsonl")
 
 
+def test_a_model_is_named_by_its_path_or_by_its_name_in_comfyuis_folders(tmp_path, monkeypatch, dino_file):
+    from msd_core.bench.measures import find_model
+
+    placed = tmp_path / "models" / "clip_vision" / "dino.pth"
+    placed.parent.mkdir(parents=True)
+    placed.write_bytes(dino_file.read_bytes())
+    assert find_model(str(dino_file)) == dino_file and not find_model("none.pth").exists()
+    monkeypatch.delenv("COMFYUI_PATH", raising=False)
+    assert find_model("clip_vision.pth") == Path("clip_vision.pth")
+    monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
+    assert find_model("dino.pth") == placed
+
+
 def test_a_server_that_is_not_there_is_told(capsys, tmp_path, small):
     assert command.main(["run", *small, "--engine", "comfyui", "--server", "127.0.0.1:9",
                          "--out", str(tmp_path / "a.jsonl")]) == 1

@@ -54,3 +54,24 @@ def dinov2_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dinov2")
     transformers.Dinov2Model(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def owlv2(tmp_path_factory):
+    """An OWLv2 of transformers' own class, with its processor."""
+    from msd_core.headless.text import clip_tokenizers
+
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path_factory.mktemp("owlv2")
+    config = transformers.Owlv2Config(
+        text_config={"vocab_size": 49408, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+                     "num_attention_heads": 2, "max_position_embeddings": 77},
+        vision_config={"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+                       "image_size": 64, "patch_size": 16},
+        projection_dim=16,
+    )
+    torch.manual_seed(1)
+    transformers.Owlv2ForObjectDetection(config).save_pretrained(folder)
+    images = transformers.Owlv2ImageProcessor(size={"height": 64, "width": 64})
+    transformers.Owlv2Processor(images, clip_tokenizers()[0]).save_pretrained(folder)
+    return folder

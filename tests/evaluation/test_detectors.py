@@ -32,25 +32,6 @@ def grounding_dino(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def owlv2(tmp_path_factory):
-    from msd_core.headless.text import clip_tokenizers
-
-    folder = tmp_path_factory.mktemp("owlv2")
-    config = transformers.Owlv2Config(
-        text_config={"vocab_size": 49408, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
-                     "num_attention_heads": 2, "max_position_embeddings": 77},
-        vision_config={"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-                       "image_size": 64, "patch_size": 16},
-        projection_dim=16,
-    )
-    torch.manual_seed(1)
-    transformers.Owlv2ForObjectDetection(config).save_pretrained(folder)
-    images = transformers.Owlv2ImageProcessor(size={"height": 64, "width": 64})
-    transformers.Owlv2Processor(images, clip_tokenizers()[0]).save_pretrained(folder)
-    return folder
-
-
 @pytest.mark.parametrize("kind", ["grounding_dino", "owlv2"])
 def test_every_detection_has_its_phrase_a_box_in_the_picture_and_a_score(kind, request):
     detector = load_detector(request.getfixturevalue(kind), threshold=0.0)

@@ -8,7 +8,7 @@ import torch
 
 from tests.evaluation import conftest as tiny
 
-clip_file, dino_file, dinov2_folder, no_network = tiny.clip_file, tiny.dino_file, tiny.dinov2_folder, tiny.no_network
+clip_file, dino_file, dinov2_folder, owlv2 = tiny.clip_file, tiny.dino_file, tiny.dinov2_folder, tiny.owlv2
 LEFT, RIGHT = (0.0, 0.2, 0.5, 0.8), (0.5, 0.2, 1.0, 0.8)
 
 
@@ -35,7 +35,8 @@ def score(host):
         inputs = {"clip": "none", "dino": "none", **inputs}
         images = torch.rand(2, 40, 48, 3, generator=torch.Generator().manual_seed(3)) if images is None else images
         node = host.nodes["MSDiffusionScore"]
-        made = node.EXECUTE_NORMALIZED(images=images, prompt=prompt, subjects=named, **inputs)
+        with torch.inference_mode():  # as the host runs nodes
+            made = node.EXECUTE_NORMALIZED(images=images, prompt=prompt, subjects=named, **inputs)
         return made.args[0], json.loads(made.args[1]), made.ui.as_dict()["images"]
 
     return run
@@ -128,6 +129,17 @@ def test_models_are_read_again_only_where_their_file_has_changed(host, studio, s
     state = torch.load(files["dino"])
     torch.save({key: value * 1.5 for key, value in state.items()}, files["dino"])
     assert score([subject], dino="tiny_dino.pth")[1] != first and len(read) == 2
+
+
+def test_a_detectors_findings_are_compared_with_the_boxes(host, studio, score, owlv2):
+    folder = host.base / "models" / "detection" / "owl"
+    shutil.copytree(owlv2, folder)
+    try:
+        report, told, _ = score([studio.subject("dog")], detector="owl", layout=studio.layout((LEFT,)))
+    finally:
+        shutil.rmtree(folder)
+    assert 0 < told["mean"]["miou"] < 1 and told["measured_by"] == {"detector": "owlv2, scores from 0.2"}
+    assert {"miou", "ap50", "counts"} == set(told["mean"]) and "mIoU" in report
 
 
 def test_the_node_offers_files_and_folders_of_the_hosts_model_folders(host, files):
