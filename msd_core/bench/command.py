@@ -177,6 +177,7 @@ def _run(options: argparse.Namespace) -> int:
                                                      for name in ("base", "adapter", "image_encoder")})},
         "engine": options.engine, "per_sample": plan.per_sample, "seed": plan.seed, "bare": plan.bare,
         "singles": plan.singles, "measured_by": scorer.names(), "samples": len(samples),
+        "kinds": list(dict.fromkeys(sample.kind for sample in samples)),
     }
     journal = Journal(options.out, header)
     if journal.results.torn:

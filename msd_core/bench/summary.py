@@ -52,10 +52,11 @@ def estimate(records: Sequence[Record], metric: str) -> Estimate | None:
 
 
 def summarise(results: Results) -> Table:
-    """All metrics over all samples and over each combination type."""
+    """All metrics over all samples and over each combination type, in the benchmark's order."""
     groups: dict[str, list[Record]] = {ALL: list(results.scored)}
-    for record in results.scored:
-        groups.setdefault(record["kind"], []).append(record)
+    for kind in results.header["kinds"]:
+        if found := [record for record in results.scored if record["kind"] == kind]:
+            groups[kind] = found
     rows = {
         name: {metric: found for metric in COLUMNS if (found := estimate(records, metric)) is not None}
         for name, records in groups.items()
@@ -83,8 +84,9 @@ def compare(first: Results, second: Results) -> tuple[Table, int]:
             "benchmark."
         )
     groups: dict[str, list[tuple[Record, Record]]] = {ALL: pairs}
-    for pair in pairs:
-        groups.setdefault(pair[0]["kind"], []).append(pair)
+    for kind in first.header["kinds"]:
+        if some := [pair for pair in pairs if pair[0]["kind"] == kind]:
+            groups[kind] = some
     rows = {}
     for name, some in groups.items():
         rows[name] = {metric: found for metric in COLUMNS if (found := _difference(some, metric)) is not None}
