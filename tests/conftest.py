@@ -1,7 +1,7 @@
 """Where tests find the pack's code and its hosts.
 
-- `import msd_core`, `import devtools`, `import training` and `import tests` work; the pack's root itself is never on
-  sys.path, because its folder `nodes/` would hide ComfyUI's module `nodes`.
+- `import msd_core`, `devtools`, `training`, `benchmarks` and `tests` work; the pack's root itself is never on sys.path,
+  because its folder `nodes/` would hide ComfyUI's module `nodes`.
 - `host`: ComfyUI in this process (harness.py). `comfy_server`: a real ComfyUI process (devtools/server.py), one for the
   whole run. `floor_server`: the same with the oldest supported ComfyUI, which MSD_FLOOR_HOST names.
 - Tests below tests/host/ and tests that use one of these fixtures carry the mark `host`.
@@ -28,7 +28,7 @@ EVERYTHING = IN_CI or bool(os.environ.get("MSD_ALL_TESTS"))
 class PackPackages:
     """Finds the pack's packages that stand on their own, by name and without sys.path."""
 
-    names = ("msd_core", "devtools", "training")
+    names = ("msd_core", "devtools", "training", "benchmarks")
 
     @classmethod
     def find_spec(cls, name, path=None, target=None):

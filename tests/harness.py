@@ -13,7 +13,7 @@ from types import ModuleType
 
 
 class Host:
-    """A ComfyUI in this process, on the CPU, with a base directory of its own, and the pack in it.
+    """A ComfyUI in this process, with a base directory of its own, and the pack in it.
 
     Attributes:
         nodes: node id -> class, the pack's nodes and ComfyUI's own.
@@ -22,12 +22,19 @@ class Host:
         base: the base directory (models/, input/, output/ ...).
     """
 
-    def __init__(self, path: Path, pack: Path, base: Path):
+    def __init__(self, path: Path, pack: Path, base: Path, options: tuple[str, ...] = ("--cpu",)):
+        """
+        Args:
+            path: the ComfyUI checkout.
+            pack: the pack's folder.
+            base: an empty folder.
+            options: arguments of ComfyUI's command line.
+        """
         self.path, self.base = path, base
-        self._nodes = _import_comfyui(path, base)
+        self._nodes = _import_comfyui(path, base, options)
         self.nodes: dict[str, type] = self._nodes.NODE_CLASS_MAPPINGS
         asyncio.run(self._nodes.init_builtin_extra_nodes())
-        self.pack = self._load(pack)
+        self.pack = self.load(pack)
 
     def module(self, name: str) -> ModuleType:
         """One of the pack's modules as ComfyUI sees it: `host.module("msd_core.layout")`.
@@ -43,7 +50,8 @@ class Host:
             return node.EXECUTE_NORMALIZED(**inputs).args
         return getattr(node(), node.FUNCTION)(**inputs)
 
-    def _load(self, pack: Path) -> ModuleType:
+    def load(self, pack: Path) -> ModuleType:
+        """Loads a pack as ComfyUI does; returns its root package."""
         said: list[str] = []
         listener = logging.Handler(logging.WARNING)
         listener.emit = lambda record: said.append(record.getMessage())
@@ -53,18 +61,18 @@ class Host:
         finally:
             logging.getLogger().removeHandler(listener)
         if not loaded:
-            raise RuntimeError("ComfyUI could not load the pack:\n" + "\n".join(said))
+            raise RuntimeError(f"ComfyUI could not load {pack}:\n" + "\n".join(said))
         return sys.modules[str(pack).replace(".", "_x_")]
 
 
-def _import_comfyui(path: Path, base: Path) -> ModuleType:
+def _import_comfyui(path: Path, base: Path, options: tuple[str, ...]) -> ModuleType:
     """Imports ComfyUI with the arguments that a test run needs; returns its module `nodes`."""
     for folder in ("custom_nodes", "input", "output", "models", "temp", "user"):
         (base / folder).mkdir(exist_ok=True)
     sys.path.insert(0, str(path))
     import comfy.options
 
-    arguments = ["main.py", "--cpu", "--base-directory", str(base), "--database-url", "sqlite:///:memory:"]
+    arguments = ["main.py", *options, "--base-directory", str(base), "--database-url", "sqlite:///:memory:"]
     given, sys.argv = sys.argv, arguments
     comfy.options.enable_args_parsing()
     try:
@@ -72,8 +80,8 @@ def _import_comfyui(path: Path, base: Path) -> ModuleType:
     finally:
         sys.argv = given
         comfy.options.enable_args_parsing(False)
-    if not comfy.cli_args.args.cpu:
-        raise RuntimeError("comfy.cli_args was imported before the fixture `host` and lacks --cpu: import it in tests.")
+    if comfy.cli_args.args.base_directory != str(base):
+        raise RuntimeError("comfy.cli_args was imported before its arguments were given: import it in tests.")
 
     import nodes
 

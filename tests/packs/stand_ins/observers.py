@@ -82,6 +82,8 @@ class StandInSaidProjections:
     RETURN_TYPES = ("MSD_EMBEDS",)
     FUNCTION = "say"
     CATEGORY = "stand-ins"
+    # What an adapter has made is kept with it, so each run has one that has made nothing.
+    IS_CHANGED = classmethod(lambda cls, **_: float("nan"))
 
     def say(self, embeds):
         return (dataclasses.replace(embeds, adapter=Said(embeds.adapter)),)

@@ -1,0 +1,1 @@
+"""What MS-Diffusion costs: counted, timed and measured by `python benchmarks`."""
