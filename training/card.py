@@ -151,8 +151,8 @@ a picture that are no subject's.
 
 {_fewer(measured["pairs"])}Starts: *right* boxes of the scene as drawn; *rough*, each moved by about a quarter of the
 frame; *overlapping*, the second moved onto the first, to about a quarter of the frame from it; *none*, boxes over the
-whole frame and no grounding. *Random places* and *pushed apart* read no maps: disjoint regions give looks by themselves, and what maps add
-is place.
+whole frame and no grounding. *Random places* and *pushed apart* read no maps: disjoint regions give looks by
+themselves, and what maps add is place.
 
 {table(measured["rows"])}
 
