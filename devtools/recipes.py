@@ -386,10 +386,10 @@ class Scores(Plan):
         image, left = self.saved(AFTER_SAMPLING, 8, latent), AFTER_SAMPLING + 480
         with self.graph.group("9. Scores", PURPLE):
             score = self.add(
-                "MSDiffusionScore", (left, 0), (420, 620), images=image, prompt=self.text, clip=JUDGE, dino=JUDGE,
+                "MSDiffusionScore", (left, 0), (520, 1000), images=image, prompt=self.text, clip=JUDGE, dino=JUDGE,
                 **self.measured,
             )  # fmt: skip
-            self.add("PreviewAny", (left + 480, 0), (420, 320), source=score["report"])
+            self.add("PreviewAny", (left + 580, 0), (420, 320), source=score["report"])
 
 
 def _on_sheet(subject: ExampleSubject) -> dict[str, int]:
