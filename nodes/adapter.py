@@ -6,7 +6,16 @@ import folder_paths
 from comfy_api.latest import io
 
 from .host.adapter import ManagedAdapter
-from .host.folders import ADAPTERS, adapter_names, model_path
+from .host.folders import (
+    ADAPTERS,
+    OPEN_CLIP,
+    RELEASED_ADAPTER,
+    VISION,
+    adapter_names,
+    model_path,
+    name_to_get,
+    why_missing,
+)
 from .host.open_clip import load_open_clip_vision
 from .types import CATEGORY, Adapter
 
@@ -24,6 +33,7 @@ class MSDiffusionAdapterLoader(io.ComfyNode):
                 io.Combo.Input(
                     "adapter_name",
                     options=adapter_names(),
+                    default=name_to_get(ADAPTERS, RELEASED_ADAPTER),
                     tooltip="Adapter file in models/msdiffusion, under any name. It is recognised by its content.",
                 ),
             ],
@@ -31,8 +41,13 @@ class MSDiffusionAdapterLoader(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, adapter_name: str | None = None) -> bool | str:
+        return why_missing(ADAPTERS, adapter_name, RELEASED_ADAPTER) or True
+
+    @classmethod
     def execute(cls, adapter_name: str) -> io.NodeOutput:
-        return io.NodeOutput(ManagedAdapter.load(model_path(ADAPTERS, adapter_name), adapter_name))
+        path = model_path(ADAPTERS, adapter_name, RELEASED_ADAPTER)
+        return io.NodeOutput(ManagedAdapter.load(path, adapter_name))
 
 
 class MSDiffusionOpenCLIPVision(io.ComfyNode):
@@ -51,7 +66,8 @@ class MSDiffusionOpenCLIPVision(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "name",
-                    options=folder_paths.get_filename_list("clip_vision"),
+                    options=folder_paths.get_filename_list(VISION),
+                    default=name_to_get(VISION, OPEN_CLIP),
                     tooltip="Checkpoint file in models/clip_vision, in open_clip's format.",
                 ),
             ],
@@ -59,5 +75,9 @@ class MSDiffusionOpenCLIPVision(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, name: str | None = None) -> bool | str:
+        return why_missing(VISION, name, OPEN_CLIP) or True
+
+    @classmethod
     def execute(cls, name: str) -> io.NodeOutput:
-        return io.NodeOutput(load_open_clip_vision(model_path("clip_vision", name), name))
+        return io.NodeOutput(load_open_clip_vision(model_path(VISION, name, OPEN_CLIP), name))

@@ -1,4 +1,6 @@
-import { EXTENSION } from "./layout/extension.mjs";
+import { EXTENSION as LAYOUT } from "./layout/extension.mjs";
+import { EXTENSION as LOADERS } from "./loaders.mjs";
 import { app } from "../../scripts/app.js";
 
-app.registerExtension(EXTENSION);
+app.registerExtension(LAYOUT);
+app.registerExtension(LOADERS);

@@ -154,9 +154,35 @@ def test_muted_and_bypassed_subjects_keep_their_boxes_as_in_a_run(layout):
         assert [name for name in encode if name.startswith("subjects.")] == ["subjects.subject1"]
         layout.pause()
         assert layout.find(".msd-muted").all_inner_texts() == [part]
-        assert words(layout) == "1 of 2 subjects in the run"
+        assert words(layout) == "In the run: 2 a green hat; left out: 1 a red cup"
     layout.page.evaluate(f"() => {{ {FIND} find('MSDiffusionSubject')[1].mode = 2 }}")
     assert [one["part"] for one in subjects(layout)] == ["bypassed", "muted"]
+    assert words(layout) == "All subjects are left out"
+
+
+SAMPLED = """
+    const apply = add('MSDiffusionApply', 700, 400), sampler = add('KSampler', 1000, 400);
+    const prompt = add('CLIPTextEncode', 700, 700);
+    const to = (source, target, name) => source.connect(0, target, target.inputs.findIndex((one) => one.name === name));
+    to(app.graph.nodes.find((node) => node.type === 'MSDiffusionEncode'), apply, 'embeds');
+    to(apply, sampler, 'model');
+    to(prompt, sampler, 'positive');
+    prompt.widgets[0].value = 'a red cup on a table';
+"""
+
+
+def test_a_phrase_that_the_linked_prompt_has_not_is_said_and_no_longer_once_it_is_written(layout):
+    layout.fresh(SUBJECTS + SAMPLED)
+    layout.set_boxes((0, 0, 0.5, 1), (0.5, 0, 1, 1))
+    layout.open_list()
+    layout.pause()
+    assert words(layout) == "“a green hat” is not in the prompt"
+    assert layout.find(".msd-mark").all_inner_texts() == ["not in prompt"]
+    layout.page.evaluate(
+        f"() => {{ {FIND} find('CLIPTextEncode')[0].widgets[0].value = 'a red cup and a green hat'; }}"
+    )
+    layout.page.wait_for_function("() => ![...document.querySelectorAll('.msd-mark')].length")
+    assert words(layout) == "2 boxes for 2 subjects"
 
 
 def test_a_subject_whose_photo_is_muted_is_said_to_be_refused(layout):

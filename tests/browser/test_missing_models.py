@@ -75,3 +75,27 @@ def test_cut_outs_ask_for_their_file_once_they_are_on(page):
     assert len(rows(page)) == 2 * len(NEEDED) + 2
     prompt = page.evaluate("async () => (await app.graphToPrompt()).output")
     assert sum("mask" in node["inputs"] for node in prompt.values()) == 2
+
+
+def test_a_loader_added_by_hand_names_its_file_and_where_it_is_had(page):
+    """A run of it is refused in one sentence; the page lists the file and offers to copy its address."""
+    refused = page.evaluate("""async () => {
+        const empty = { last_node_id: 0, last_link_id: 0, nodes: [], links: [], groups: [], version: 0.4 };
+        await app.loadGraphData(empty, true, true, 'by hand');
+        const [loader, shown] = ['MSDiffusionAdapterLoader', 'PreviewAny'].map((type) => {
+            const node = LiteGraph.createNode(type);
+            app.graph.add(node);
+            return node;
+        });
+        loader.connect(0, shown, 0);
+        await app.queuePrompt(0, 1);
+        return app.lastNodeErrors[loader.id].errors;
+    }""")
+    (error,) = refused
+    assert error["details"].startswith(f"adapter_name - {ADAPTER.name} is not in ")
+    assert f"download {ADAPTER.url} (1.8 GB), put it there and press R" in error["details"]
+    page.get_by_text("View details").click()
+    page.get_by_test_id("error-group-missing-model").wait_for()
+    assert rows(page) == [ADAPTER.name, ADAPTER.directory]
+    saved = page.evaluate("() => app.graph.serialize().nodes.map((node) => node.properties.models).filter(Boolean)")
+    assert saved == [[{"name": ADAPTER.name, "url": ADAPTER.url, "directory": ADAPTER.directory}]]

@@ -6,6 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from devtools.files import ADAPTER
+from tests.conftest import PACK
 from tests.samples import adapter_state, nested
 
 
@@ -52,6 +54,44 @@ def test_a_folder_with_a_files_name_is_told(host, place):
     message = refusal(host, "run.safetensors")
     assert message.startswith("run.safetensors in ")
     assert "is a folder, but a file is needed: choose one in it" in message
+
+
+LOADERS = pytest.mark.parametrize("type, name", [
+    ("MSDiffusionAdapterLoader", "adapter_name"), ("MSDiffusionOpenCLIPVision", "name"),
+])  # fmt: skip
+
+
+@LOADERS
+def test_a_loader_of_an_empty_folder_asks_for_the_released_file_and_says_where_it_is_had(host, type, name):
+    node = host.nodes[type]
+    (declared,) = node.define_schema().inputs
+    assert declared.options == []
+    said = node.validate_inputs(**{name: declared.default})
+    folder = "msdiffusion" if type == "MSDiffusionAdapterLoader" else "clip_vision"
+    assert said.startswith(f"{declared.default} is not in ")
+    assert str(host.base / "models" / folder) in said
+    assert f"/resolve/main/{declared.default} (" in said
+    assert said.endswith("put it there and press R.")
+    assert node.validate_inputs() is True, "a name that comes from a link is known when the node runs"
+
+
+def test_where_there_are_files_the_first_is_chosen_and_another_name_is_refused_with_both_remedies(host, place, state):
+    save_file(state, place("mine.safetensors"))
+    node = host.nodes["MSDiffusionAdapterLoader"]
+    assert node.define_schema().inputs[0].default is None
+    assert node.validate_inputs("mine.safetensors") is True
+    said = node.validate_inputs("ms_adapter.bin")
+    assert "choose another file, or download https://" in said
+    assert refusal(host, "ms_adapter.bin") == said
+
+
+def test_messages_templates_and_the_page_name_the_same_files(host):
+    folders = host.module("nodes.host.folders")
+    assert (folders.RELEASED_ADAPTER.name, folders.RELEASED_ADAPTER.url) == (ADAPTER.name, ADAPTER.url)
+    page = (PACK / "web" / "loaders.mjs").read_text("utf-8")
+    for file in (folders.RELEASED_ADAPTER, folders.OPEN_CLIP):
+        assert f'name: "{file.name}"' in page
+        assert f'url: "{file.url}"' in page
 
 
 def test_a_training_checkpoint_is_told_with_the_command_that_converts_it(host, place, state):

@@ -26,6 +26,7 @@ def frozen(node) -> dict:
             files = declared[0] == "COMBO" and all("." in str(option) for option in declared[1]["options"])
             if files:
                 declared[1]["options"] = []
+                declared[1].pop("default", None)
     return json.loads(json.dumps(found))
 
 

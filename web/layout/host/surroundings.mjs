@@ -2,6 +2,8 @@ import { boxOf } from "../model/boxes.mjs";
 import { asOneStep, fileUrl, giveValue, linkAt, outputsOf, rootGraph } from "./frontend.mjs";
 import { inputSlot, pictureBehind, subjectsBehind, subjectsOf, valueOf } from "./graph.mjs";
 import { heatMapsOf } from "./made_with.mjs";
+import { isSaid } from "../model/phrases.mjs";
+import { promptsOf } from "./prompts.mjs";
 
 /**
  * What the layout node sends to the page when it has run, as `ui={"msd_layout": [...]}` with one entry:
@@ -43,13 +45,15 @@ export function isLinked(node, name) {
 export function surroundingsOf(node, report, agreed, visit) {
   const reader = { ...graphReader(), visit };
   const behind = subjectsBehind(reader, node);
+  const subjects = subjectsOf(reader, node, behind);
+  const prompts = behind.encoder && promptsOf(reader, behind.encoder);
   const replaced = REPLACING.some((name) => isLinked(node, name));
   return {
     size: {
       width: lengthOf(reader, node, "width", report, agreed),
       height: lengthOf(reader, node, "height", report, agreed),
     },
-    subjects: subjectsOf(reader, node, behind),
+    subjects: subjects?.map((one) => (prompts && !isSaid(one.phrase, prompts) ? { ...one, unsaid: true } : one)) ?? null,
     chained: behind.encoder !== null,
     overlap: /** @type {any} */ (String(valueOf(reader, node, "overlap") ?? "mix")),
     linked: replaced ? (report?.boxes ?? []).map((box) => boxOf(box, box)) : null,

@@ -5,7 +5,8 @@
  *   `no_photo`: nothing gives it a picture, so a run would be refused
  * @typedef {"stretch" | "pad" | "crop"} Fit how the encoder makes a square of the photo
  * @typedef {{id: string, phrase: string, weight: number, picture: string | null, fit: Fit, part: Part,
- *   shape?: import("./masks.mjs").Shape | null}} Subject `shape`: where its cut-out says what is inside
+ *   shape?: import("./masks.mjs").Shape | null, unsaid?: boolean}} Subject `shape`: where its cut-out says what is
+ *   inside; `unsaid`: the prompt it is sampled with is known and has not its phrase
  */
 
 /** What a socket brings that nothing is linked to. @type {Subject} */
@@ -17,6 +18,9 @@ export const counts = ({ part }) => part === "acting" || part === "no_photo";
 /** Whether a subject stands there that a run leaves out. @param {Subject | undefined} subject */
 export const isSilent = (subject) => subject?.part === "muted" || subject?.part === "bypassed";
 
+/** Whether a run would act on a subject of which the prompt says nothing. @param {Subject | undefined} subject */
+export const isUnsaid = (subject) => subject?.part === "acting" && subject.unsaid === true;
+
 /** How many boxes a run needs: up to that of the last subject which acts. @param {readonly Subject[]} subjects */
 export const boxesNeeded = (subjects) => subjects.findLastIndex(counts) + 1;
 
@@ -26,3 +30,10 @@ export const boxesNeeded = (subjects) => subjects.findLastIndex(counts) + 1;
  * @param {number} k
  */
 export const isSpare = (subjects, k) => subjects !== null && (subjects[k]?.part ?? "empty") === "empty";
+
+/**
+ * Some of the subjects with the numbers of their boxes: "1 cat, 3 mug".
+ * @param {readonly Subject[]} subjects @param {(subject: Subject) => boolean} which
+ */
+export const placesOf = (subjects, which) =>
+  subjects.flatMap((subject, k) => (which(subject) ? [`${k + 1} ${subject.phrase}`.trim()] : [])).join(", ");

@@ -7,7 +7,7 @@ import { t } from "../host/texts.mjs";
 import { addBoxesUpTo } from "./list.mjs";
 import { numberInput, shownValue } from "./number_field.mjs";
 import { makeWeight } from "./weight.mjs";
-import { boxesNeeded, counts, isSilent } from "../model/subjects.mjs";
+import { boxesNeeded, counts, isSilent, isUnsaid, placesOf } from "../model/subjects.mjs";
 
 /**
  * The line under the canvas: the selected box in numbers, or how boxes and subjects stand.
@@ -142,10 +142,11 @@ function statusOf(ui) {
   }
   const first = endedStatus(ui) ?? overlap;
   if (first) return first;
-  const silent = editor.subjects.filter(isSilent).length;
-  if (silent) {
-    const acting = editor.subjects.filter(counts).length;
-    return { text: t("footer.some_silent", { acting, subjects: acting + silent }), warning: false };
+  const unsaid = editor.subjects.find(isUnsaid);
+  if (unsaid) return { text: t("footer.unsaid", { phrase: unsaid.phrase }), warning: true };
+  if (editor.subjects.some(isSilent)) {
+    const [acting, silent] = [counts, isSilent].map((which) => placesOf(editor.subjects ?? [], which));
+    return { text: acting ? t("footer.who_stands", { acting, silent }) : t("footer.all_silent"), warning: false };
   }
   if (boxes > subjects) return { text: t("footer.boxes_spare", { boxes, subjects }), warning: true };
   return { text: t("footer.matched", { boxes, subjects }), warning: false };

@@ -4,7 +4,7 @@ import { sayLocked } from "../input/locks.mjs";
 import { rove } from "../input/tabbing.mjs";
 import { append, boxOf, freePlace, patch, select, toggle } from "../model/boxes.mjs";
 import { movedInOrder } from "../model/locks.mjs";
-import { counts, isSilent, isSpare } from "../model/subjects.mjs";
+import { counts, isSilent, isSpare, isUnsaid } from "../model/subjects.mjs";
 import { colourOf } from "../view/palette.mjs";
 import { boxInWords } from "./announcer.mjs";
 
@@ -163,6 +163,7 @@ function boxRow(ui, k) {
 
 /** What keeps a subject from acting. @param {import("../model/subjects.mjs").Subject | undefined} subject */
 function partMark(subject) {
+  if (isUnsaid(subject)) return [element("span", { class: "msd-mark", title: t("subject.unsaid_why") }, t("subject.unsaid"))];
   if (!subject || subject.part === "acting" || subject.part === "empty") return [];
   const word = t(`subject.${subject.part}`);
   const kind = isSilent(subject) ? "msd-muted" : "msd-mark";
