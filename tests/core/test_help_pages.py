@@ -114,3 +114,10 @@ def test_no_page_is_left_of_a_node_that_is_gone() -> None:
     translated = {path.parent.name for path in DOCS.glob("*/*.md")}
     assert translated == {page.stem for page in PAGES}
     assert {path.stem for path in DOCS.glob("*/*.md")} == set(LANGUAGES)
+
+
+def test_every_picture_that_a_page_shows_is_there_and_none_is_left_over() -> None:
+    shown = {
+        address for page in PAGES for address in addresses(page.read_text("utf-8")) if address.startswith("images/")
+    }
+    assert shown == {file.relative_to(DOCS).as_posix() for file in (DOCS / "images").iterdir()}
