@@ -3,6 +3,8 @@
 Runs go down the columns, from the left one to the right one, and alternate between outside and inside, outside first.
 From the fourth on, a run is written as the difference to the one two before it. A number is written in groups of five
 bits, low ones first, as characters from "0" on; the sixth bit says that more follow, the fifth of the last is the sign.
+
+The canvas reads and writes the same (web/layout/model/rle.mjs, tests/data/boxes_verdicts.json): change both.
 """
 
 from __future__ import annotations
