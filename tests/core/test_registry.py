@@ -23,7 +23,7 @@ ACTIONS = {"actions/checkout", "actions/setup-python", "actions/setup-node", "ac
 
 def read_yaml(path: str) -> dict:
     # YAML 1.1 reads the key `on` as true.
-    return {("on" if key is True else key): value for key, value in yaml.safe_load((PACK / path).read_text()).items()}
+    return {("on" if key is True else key): value for key, value in yaml.safe_load((PACK / path).read_text("utf-8")).items()}
 
 
 def packed() -> list[Path]:
