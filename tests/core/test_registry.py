@@ -22,8 +22,9 @@ ACTIONS = {"actions/checkout", "actions/setup-python", "actions/setup-node", "ac
 
 
 def read_yaml(path: str) -> dict:
+    read = yaml.safe_load((PACK / path).read_text("utf-8"))
     # YAML 1.1 reads the key `on` as true.
-    return {("on" if key is True else key): value for key, value in yaml.safe_load((PACK / path).read_text("utf-8")).items()}
+    return {("on" if key is True else key): value for key, value in read.items()}
 
 
 def packed() -> list[Path]:
