@@ -280,5 +280,7 @@ def test_the_masks_of_a_run_are_those_of_regions_that_share_nothing():
     masks, cpu = RegionMasks(embeds.regions, embeds.token_counts), torch.device("cpu")
     for size in SIZES[:4]:
         assert torch.equal(masks.cells(*size, (True, True), cpu), region_cells(regions, *size))
-        visible = masks.at(*size, (True, True), cpu, torch.float32) == 0
+        reach = masks.reach(*size, (True, True), cpu, torch.float32)
+        assert not reach.shared
+        visible = reach.mask == 0
         assert visible[:, [0, 4]].sum(dim=1).max() == 1

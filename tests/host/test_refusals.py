@@ -87,7 +87,7 @@ def test_a_clip_without_clip_l_is_refused_with_what_it_has(host, studio):
             self.clip_g = torch.nn.Identity()
 
     class Clip:
-        cond_stage_model = Model()
+        cond_stage_model, patcher = Model(), None
 
     assert "this CLIP has clip_g" in message_of(studio.encode, clip=Clip())
 
