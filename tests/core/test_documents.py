@@ -43,3 +43,18 @@ def test_every_document_in_docs_is_reached_from_the_readme_or_another_one():
     text = "".join(file.read_text("utf-8") for file in DOCUMENTS)
     for file in (PACK / "docs").glob("*.md"):
         assert re.search(rf"\]\((docs/)?{re.escape(file.name)}[)#]", text), f"nothing leads to {file.name}"
+
+
+def test_the_architecture_tells_of_every_room_and_of_none_that_is_gone():
+    text = (PACK / "docs" / "architecture.md").read_text("utf-8")
+    rooms = {
+        entry.name + "/" * entry.is_dir()
+        for folder in ("msd_core", "nodes/host", "web/layout")
+        for entry in (PACK / folder).iterdir()
+        if entry.name[0] not in "_." and (entry.suffix == ".py" or entry.is_dir())
+    }
+    assert sorted(room for room in rooms if room not in text) == []
+    first_cells = " ".join(re.findall(r"^\| (`[^|]*`) \|", text, flags=re.M))
+    told = set(re.findall(r"`(\w+(?:\.py|/))`", first_cells))
+    assert sorted(told - rooms) == []
+    assert len(told) > 40
