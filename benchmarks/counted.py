@@ -61,7 +61,7 @@ class Counted:
         return kinds
 
     def step(self, kind: str, count: int = 2, side: int = 1024, batch: int = 1) -> list[dict]:
-        """What a kind costs: one row, or with auto layout one for its dearest and one for its last step."""
+        """What a kind costs: one row, or with auto layout one for its dearest and, if that differs, its last step."""
         print(f"  {kind}: {count} subjects, {side} pixels, batch of {batch}", file=sys.stderr, flush=True)
         model, kept = self.kinds()[kind](count)
         auto = kind.startswith("auto layout")
@@ -69,8 +69,8 @@ class Counted:
         ledgers, _, in_run = self.real.run(model, side, batch, evaluations)
         base, row = self.base(side, batch), {"kind": kind, "subjects": count, "side": side, "batch": batch}
         chosen = {"": ledgers[-1]}
-        if auto:
-            dearest = max(ledgers[1:], key=lambda ledger: ledger.calls.total())
+        dearest = max(ledgers[1:], key=lambda ledger: ledger.calls.total())
+        if dearest.calls != ledgers[-1].calls:
             chosen = {"dearest step": dearest, "last step": ledgers[-1]}
         return [
             {**row, "step": name, **side_by_side(base, ledger, in_run if kept is None else kept)}

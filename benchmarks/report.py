@@ -104,7 +104,8 @@ def plot(results: dict[str, Any], path: Path) -> None:
         panel.set_xticks(sorted({point[0] for points in kinds.values() for point in points}))
         panel.get_xaxis().set_major_formatter("{x:.0f}")
         panel.minorticks_off()
-        panel.legend(fontsize=7)
+    handles, labels = axes[0, 1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
