@@ -99,3 +99,22 @@ def test_a_loader_added_by_hand_names_its_file_and_where_it_is_had(page):
     assert rows(page) == [ADAPTER.name, ADAPTER.directory]
     saved = page.evaluate("() => app.graph.serialize().nodes.map((node) => node.properties.models).filter(Boolean)")
     assert saved == [[{"name": ADAPTER.name, "url": ADAPTER.url, "directory": ADAPTER.directory}]]
+
+
+def test_the_chain_asks_for_all_files_where_there_are_none(page):
+    page.evaluate("""async () => {
+        const empty = { last_node_id: 0, last_link_id: 0, nodes: [], links: [], groups: [], version: 0.4 };
+        await app.loadGraphData(empty, true, true, 'chain');
+        const layout = LiteGraph.createNode('MSDiffusionLayout');
+        app.graph.add(layout);
+        app.canvas.select(layout);
+        await app.extensionManager.command.execute('MSDiffusion.Layout.AddChain');
+    }""")
+    page.wait_for_function("app.graph.nodes.some((node) => node.type === 'SaveImage')")
+    page.evaluate("app.queuePrompt(0, 1)")
+    page.get_by_text("View details").click()
+    page.get_by_test_id("error-group-missing-model").wait_for()
+    said = rows(page)
+    assert sorted(zip(said[::2], said[1::2], strict=True)) == sorted((file.name, file.directory) for file in NEEDED)
+    for file in OFFERED:
+        page.get_by_role("button", name=f"Download {file.name}").wait_for()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from devtools.files import ADAPTER
+from devtools.files import ADAPTER, CHECKPOINT, IMAGE_ENCODER
 from tests.conftest import PACK
 from tests.samples import adapter_state, nested
 
@@ -88,8 +88,8 @@ def test_where_there_are_files_the_first_is_chosen_and_another_name_is_refused_w
 def test_messages_templates_and_the_page_name_the_same_files(host):
     folders = host.module("nodes.host.folders")
     assert (folders.RELEASED_ADAPTER.name, folders.RELEASED_ADAPTER.url) == (ADAPTER.name, ADAPTER.url)
-    page = (PACK / "web" / "loaders.mjs").read_text("utf-8")
-    for file in (folders.RELEASED_ADAPTER, folders.OPEN_CLIP):
+    page = (PACK / "web" / "layout" / "model" / "released.mjs").read_text("utf-8")
+    for file in (folders.RELEASED_ADAPTER, folders.OPEN_CLIP, ADAPTER, CHECKPOINT, IMAGE_ENCODER):
         assert f'name: "{file.name}"' in page
         assert f'url: "{file.url}"' in page
 

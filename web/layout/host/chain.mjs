@@ -1,6 +1,7 @@
 import { addNode, areaOf, linkSubject, takenAreas, TITLE_BAR } from "./build.mjs";
 import { encoderOf, inputSlot, isActive, valueOf, waitingSubjects } from "./graph.mjs";
 import { freeSpot } from "../model/places.mjs";
+import { RELEASED } from "../model/released.mjs";
 
 /**
  * The nodes between a layout and a sampler: what is missing of them is made, and what there is exactly one of is linked.
@@ -105,6 +106,7 @@ export function buildChain(reader, layout) {
   let next = area.y;
   const loader = (/** @type {string} */ type) => () => {
     const made = chain.make(type, column, next);
+    askForFile(made);
     next = areaOf(made).y + areaOf(made).h + GAP / 2;
     return made;
   };
@@ -130,6 +132,19 @@ export function buildChain(reader, layout) {
   else patchSampler(chain, apply, samplers);
   sizeLatent(chain);
   return { made: chain.made.map((node) => node.title), open: chain.open };
+}
+
+/**
+ * Where the host has no file for a loader to choose, it asks for the released one, and the page says where that is had.
+ * @param {Node} loader
+ */
+function askForFile(loader) {
+  const [choice] = loader.widgets ?? [];
+  const file = RELEASED[loader.type];
+  if (!choice || !file || choice.options?.values?.length) return;
+  loader.properties.models = [{ ...file }];
+  // Not among the choices, so that the page misses it.
+  choice.value = file.name;
 }
 
 /** What takes a model and samples with it. @param {Node} node */
