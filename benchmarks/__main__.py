@@ -107,6 +107,9 @@ def measured(options: argparse.Namespace) -> object:
     logging.getLogger("MS-Diffusion").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as base:
         host = Host(path, PACK, Path(base), (*(() if gpu else ("--cpu",)), "--use-pytorch-cross-attention"))
+        import comfy.utils
+
+        comfy.utils.set_progress_bar_enabled(False)
         if part == "counted":
             from benchmarks.counted import Counted
 
