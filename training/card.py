@@ -162,8 +162,9 @@ themselves, and what maps add is place.
 
 *Boxes before* holds on to the boxes, *off before* to what the bare model would have drawn. So with rough boxes the one
 stands near the bare model's places hardly more often than plain boxes do, and the other far more often. What the bare
-model has drawn before a region is there may stay, as a double. The paper's own method cuts a map for each layer:
-regions that differ from layer to layer, share cells or are empty keep few looks.
+model has drawn before a region is there may stay, as a double. A later start keeps more of the bare model's places and
+fewer of the looks, an earlier one the reverse. The paper's own method cuts a map for each layer: regions that differ
+from layer to layer, share cells or are empty keep few looks.
 
 Measured by `python -m training.auto_layout`.
 """
