@@ -144,13 +144,14 @@ class Places:
             bool `[images, n, height, width]`. A cell belongs to one region at most: to that whose middle is nearer, in
             its own measure, and to one inside another rather than to the outer.
         """
-        tables = self._on(rows.device, height, width, windows)
+        tables = self.prepare(rows.device, height, width, windows)
         claims = tables[0].claims(rows, columns)
         for table in tables[1:]:
             claims = torch.minimum(claims, table.claims(rows, columns))
         return ((claims == claims.amin(dim=0)) & (claims < math.inf)).transpose(0, 1)
 
-    def _on(self, device: torch.device, height: int, width: int, windows: tuple[Window, ...]) -> list[_Table]:
+    def prepare(self, device: torch.device, height: int, width: int, windows: tuple[Window, ...]) -> list[_Table]:
+        """What `cells` needs of a feature map, a table for each window; made once."""
         key = (height, width, windows, device)
         if key not in self._kept:
             self._kept[key] = [self._table(height, width, window).to(device) for window in windows]

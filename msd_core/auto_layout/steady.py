@@ -144,7 +144,12 @@ class SteadyLayout:
     def cells(self, key: Hashable, shown: Shown, active: tuple[bool, ...]) -> Tensor | None:
         """The cells that the acting subjects have in a feature map: bool `[b, n, h, w]`; None before the first fit."""
         track = self._tracks.get(key)
-        return None if track is None or track.chosen is None else track.cells(shown, active)
+        if track is None:
+            return None
+        if track.chosen is None:
+            track.prepare(shown)
+            return None
+        return track.cells(shown, active)
 
     def reach(
         self, key: Hashable, shown: Shown, active: tuple[bool, ...], dtype: torch.dtype,
@@ -221,6 +226,10 @@ class _Track:
         if last:
             self.frozen, self._mean = True, None
         return True
+
+    def prepare(self, shown: Shown) -> None:
+        """Make what places will need of a map, so that the step that chooses them first does not wait for it."""
+        self._places.prepare(self._device, shown.height, shown.width, shown.windows)
 
     def cells(self, shown: Shown, active: tuple[bool, ...]) -> Tensor:
         key = (shown, active)
