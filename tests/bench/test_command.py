@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -163,15 +164,14 @@ def test_the_drawn_world_has_a_judge_of_its_own_where_nothing_else_measures(tmp_
     assert {"clip_i", "clip_t", "dino", "m_dino", "region"} <= set(read_results(out).scored[0]["images"][0])
 
 
-def bench(*arguments, **options):
-    return subprocess.Popen([sys.executable, "-m", "msd_core.bench", *map(str, arguments)], cwd=PACK,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
 @pytest.mark.slow
-def test_a_run_that_is_killed_goes_on_with_nothing_lost_and_nothing_done_twice(tmp_path, small):
+def test_a_run_that_is_killed_goes_on_over_the_processes_of_accelerate_launch_with_nothing_lost_or_done_twice(
+    tmp_path, small
+):
+    """Launched as on GPUs; without one, each process computes on the CPU."""
     out = tmp_path / "a.jsonl"
-    first = bench("run", *small, "--out", out)
+    first = subprocess.Popen([sys.executable, "-m", "msd_core.bench", "run", *small, "--out", str(out)], cwd=PACK,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 300
     while not (out.exists() and out.read_bytes().count(b"\n") >= 4):
         assert first.poll() is None and time.monotonic() < deadline
@@ -180,25 +180,16 @@ def test_a_run_that_is_killed_goes_on_with_nothing_lost_and_nothing_done_twice(t
     first.communicate()
     kept = read_results(out).scored
     assert 3 <= len(kept) < 10
-    said, _ = bench("run", *small, "--out", out).communicate(timeout=300)
-    assert "10 of 10 samples" in said
-    entries = [json.loads(line) for line in out.read_text("utf-8").splitlines()[1:] if line.endswith("}")]
-    assert len(entries) == len({entry["id"] for entry in entries}) == 10
-    assert tuple(entries[: len(kept)]) == kept
-
-
-@pytest.mark.slow
-def test_accelerate_launch_splits_the_samples_over_processes_that_share_one_file(tmp_path, small):
-    """As on GPUs; without one, each process computes on the CPU."""
-    out = tmp_path / "a.jsonl"
     launched = subprocess.run(
         [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
          "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
-         "-m", "msd_core.bench", "run", *small, "--limit", "4", "--out", str(out)],
+         "-m", "msd_core.bench", "run", *small, "--out", str(out)],
         cwd=PACK, capture_output=True, text=True, timeout=300,
     )
     assert launched.returncode == 0, launched.stderr
-    found = read_results(out)
-    assert len(found.scored) == 4 and found.torn == 0
-    assert launched.stderr.count("0/2 ") >= 2  # two bars of two samples each
-    assert len(out.read_text("utf-8").splitlines()) == 5
+    results = read_results(out)
+    entries = [json.loads(line) for line in out.read_text("utf-8").splitlines()[1:] if line.endswith("}")]
+    assert len(entries) == len({entry["id"] for entry in entries}) == len(results.scored) == 10
+    assert tuple(entries[: len(kept)]) == kept
+    shares = [int(total) for total in re.findall(r" 0/(\d+) \[", launched.stderr)]
+    assert len(shares) == 2 and sum(shares) == 10 - len(kept) and min(shares) >= 1
