@@ -489,7 +489,9 @@ DEMO = """
         link(models, find(models, 'CLIP'), prompt, 'clip');
         link(prompt, 0, sampler, k ? 'negative' : 'positive');
     });
-    const values = { seed: 1, steps: 20, cfg: 2, sampler_name: 'euler', scheduler: 'simple', denoise: 1 };
+    const values = {
+        seed: 1, control_after_generate: 'fixed', steps: 20, cfg: 2, sampler_name: 'euler', scheduler: 'simple', denoise: 1,
+    };
     for (const one of sampler.widgets) if (one.name in values) one.value = values[one.name];
     const latent = add('EmptyLatentImage', 1350, 1150);
     const decode = add('VAEDecode', 2200, 600);

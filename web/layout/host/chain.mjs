@@ -12,6 +12,9 @@ import { RELEASED } from "../model/released.mjs";
 
 const GAP = 60;
 
+/** Between loaders: Nodes 2.0 draws a strip below a node whose file is missing, higher than what `size` says. */
+const LOADER_GAP = 80;
+
 class Chain {
   /** @param {Reader} reader @param {Node} layout */
   constructor(reader, layout) {
@@ -107,7 +110,7 @@ export function buildChain(reader, layout) {
   const loader = (/** @type {string} */ type) => () => {
     const made = chain.make(type, column, next);
     askForFile(made);
-    next = areaOf(made).y + areaOf(made).h + GAP / 2;
+    next = areaOf(made).y + areaOf(made).h + LOADER_GAP;
     return made;
   };
   // Where nothing makes pictures yet, the checkpoint comes first, so that all that follows is linked with it.
