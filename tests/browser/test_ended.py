@@ -171,13 +171,7 @@ def test_after_a_real_run_the_canvas_has_them(layout, server):
     }"""
     )
     drawn = layout.edges
-    known = set(json.loads(server.get("/history")))
-    layout.page.evaluate("app.queuePrompt(0)")
-    for _ in range(1200):
-        if new := set(json.loads(server.get("/history"))) - known:
-            break
-        layout.page.wait_for_timeout(200)
-    assert json.loads(server.get("/history"))[new.pop()]["status"]["status_str"] == "success"
+    layout.run(server, 240)
     layout.page.wait_for_timeout(600)
     assert words(layout) == "Where auto layout put them"
     layout.find(".msd-remedy", has_text=LAND).click()

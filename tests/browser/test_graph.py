@@ -1,7 +1,6 @@
 """What the canvas knows of the graph around it."""
 
 import io
-import json
 
 import pytest
 from PIL import Image
@@ -306,15 +305,7 @@ def test_a_queued_run_obeys_the_drawn_boxes(layout, server):
     """
     )
     layout.draw((0.25, 0.5, 0.75, 1.0))
-    known = set(json.loads(server.get("/history")))
-    layout.page.evaluate("app.queuePrompt(0)")
-    for _ in range(150):
-        history = json.loads(server.get("/history"))
-        if new := set(history) - known:
-            break
-        layout.page.wait_for_timeout(200)
-    entry = history[new.pop()]
-    assert entry["status"]["status_str"] == "success"
+    entry = layout.run(server, 30)
     mask = Image.open(io.BytesIO(server.view(**server.images(entry)[0]))).convert("L")
     box = layout.edges[0]
     bounds = mask.point(lambda value: 255 * (value > 127)).getbbox()

@@ -1,7 +1,6 @@
 """Painting regions with real pointer strokes: tools, keys, undo, what is saved, what a run makes of it."""
 
 import io
-import json
 
 import pytest
 from PIL import Image
@@ -436,14 +435,6 @@ def test_a_run_has_the_painted_region(layout, server):
     }""",
         layout.text,
     )
-    known = set(json.loads(server.get("/history")))
-    layout.page.evaluate("app.queuePrompt(0)")
-    for _ in range(150):
-        history = json.loads(server.get("/history"))
-        if new := set(history) - known:
-            break
-        layout.page.wait_for_timeout(200)
-    entry = history[new.pop()]
-    assert entry["status"]["status_str"] == "success"
+    entry = layout.run(server, 30)
     mask = Image.open(io.BytesIO(server.view(**server.images(entry)[0]))).convert("L")
     assert [int(value > 127) for value in mask.tobytes()] == painted

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 
 import numpy as np
 import pytest
@@ -513,15 +512,7 @@ def sprite(kind, seed):
 
 def run(layout, server):
     """Queues the page's graph as its button does; the picture it saves."""
-    known = set(json.loads(server.get("/history")))
-    layout.page.evaluate("app.queuePrompt(0)")
-    for _ in range(900):
-        history = json.loads(server.get("/history"))
-        if new := set(history) - known:
-            break
-        layout.page.wait_for_timeout(200)
-    entry = history[new.pop()]
-    assert entry["status"]["status_str"] == "success", entry["status"]
+    entry = layout.run(server, 180)
     return Image.open(io.BytesIO(server.view(**server.images(entry)[0]))).convert("RGB")
 
 

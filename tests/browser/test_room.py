@@ -530,13 +530,7 @@ def test_a_real_run_shows_its_result_and_where_each_watched_subject_acts(layout,
     }"""
     )
     assert layout.layout("ui.around.heat") == []
-    known = set(json.loads(server.get("/history")))
-    layout.page.evaluate("app.queuePrompt(0)")
-    for _ in range(1200):
-        if new := set(json.loads(server.get("/history"))) - known:
-            break
-        layout.page.wait_for_timeout(200)
-    assert json.loads(server.get("/history"))[new.pop()]["status"]["status_str"] == "success"
+    layout.run(server, 240)
     layout.page.wait_for_timeout(600)
     assert layout.page.evaluate("window.msdSteps") > 0
     assert layout.layout("ui.around.heat.length") == 2

@@ -70,6 +70,22 @@ class Studio:
             latent_image={"samples": torch.zeros(batch, 4, *size)}, **inputs,
         )[0]["samples"]
 
+    def interrupted(self, model, at: int, steps: int) -> None:
+        """A run that the user stops after some evaluations."""
+        import comfy.model_management
+
+        stop, seen = model.clone(), []
+
+        def interrupt(args):
+            seen.append(1)
+            if len(seen) == at:
+                comfy.model_management.interrupt_current_processing()
+            return args["denoised"]
+
+        stop.set_model_sampler_post_cfg_function(interrupt)
+        with pytest.raises(comfy.model_management.InterruptProcessingException):
+            self.sample(stop, steps=steps)
+
     def in_dtype(self, dtype):
         """The demo model computing in another dtype."""
         model = self.demo.model.clone()

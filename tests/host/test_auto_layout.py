@@ -115,22 +115,9 @@ def test_a_run_resumed_at_a_later_step_counts_its_own_steps(host, studio, auto, 
 
 
 def test_an_interrupted_run_leaves_no_state(studio, auto):
-    import comfy.model_management
-
     model = auto()
     expected = studio.sample(model, steps=3)
-    stop = model.clone()
-    steps = []
-
-    def interrupt(args):
-        steps.append(1)
-        if len(steps) == 2:
-            comfy.model_management.interrupt_current_processing()
-        return args["denoised"]
-
-    stop.set_model_sampler_post_cfg_function(interrupt)
-    with pytest.raises(comfy.model_management.InterruptProcessingException):
-        studio.sample(stop, steps=4)
+    studio.interrupted(model, at=2, steps=4)
     assert torch.equal(studio.sample(model, steps=3), expected)
 
 

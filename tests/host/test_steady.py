@@ -231,21 +231,9 @@ def test_a_subjects_own_schedule_holds(studio, auto, followed):
 
 
 def test_an_interrupted_run_leaves_no_state(studio, auto):
-    import comfy.model_management
-
     model = auto()
     expected = studio.sample(model, steps=6)
-    stop, steps = model.clone(), []
-
-    def interrupt(args):
-        steps.append(1)
-        if len(steps) == 4:
-            comfy.model_management.interrupt_current_processing()
-        return args["denoised"]
-
-    stop.set_model_sampler_post_cfg_function(interrupt)
-    with pytest.raises(comfy.model_management.InterruptProcessingException):
-        studio.sample(stop, steps=6)
+    studio.interrupted(model, at=4, steps=6)
     assert torch.equal(studio.sample(model, steps=6), expected)
 
 
