@@ -7,8 +7,8 @@ from comfy_api.latest import io
 
 from ..msd_core.collage import PLACINGS, Placing, paste
 from ..msd_core.layout import Layout
-from .host.sockets import MAX_SUBJECTS, by_socket, check_counts
-from .types import CATEGORY, Subject
+from .host.sockets import by_socket, check_counts
+from .types import CATEGORY, subjects_input
 from .types import Layout as LayoutType
 
 
@@ -26,20 +26,9 @@ class MSDiffusionCollage(io.ComfyNode):
                 LayoutType.Input(
                     "layout", tooltip="From MS-Diffusion Layout. The k-th socket's subject takes the k-th box."
                 ),
-                io.Autogrow.Input(
-                    "subjects",
-                    template=io.Autogrow.TemplatePrefix(
-                        # Not required: a muted subject leaves its socket empty, and the others still stand.
-                        Subject.Input(
-                            "subject",
-                            optional=True,
-                            tooltip="From MS-Diffusion Subject; its mask cuts it out. A free socket follows the last.",
-                        ),
-                        prefix="subject",
-                        min=1,
-                        max=MAX_SUBJECTS,
-                    ),
-                    tooltip="The subjects, in the order of the boxes. An empty socket keeps its box.",
+                subjects_input(
+                    "The subjects, in the order of the boxes. An empty socket keeps its box.",
+                    each="From MS-Diffusion Subject; its mask cuts it out. A free socket follows the last.",
                 ),
                 io.Image.Input(
                     "background",

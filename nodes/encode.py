@@ -9,8 +9,8 @@ from comfy_api.latest import io
 from ..msd_core.layout import Layout
 from .host.adapter import ManagedAdapter
 from .host.encode import encode_subjects
-from .host.sockets import MAX_SUBJECTS, by_socket
-from .types import CATEGORY, Adapter, Embeds, Subject
+from .host.sockets import by_socket
+from .types import CATEGORY, Adapter, Embeds, subjects_input
 from .types import Layout as LayoutType
 
 
@@ -33,21 +33,7 @@ class MSDiffusionEncode(io.ComfyNode):
                 LayoutType.Input(
                     "layout", tooltip="From MS-Diffusion Layout. The k-th socket's subject takes the k-th box."
                 ),
-                io.Autogrow.Input(
-                    "subjects",
-                    template=io.Autogrow.TemplatePrefix(
-                        # Not required: a muted subject leaves its socket empty, and the others still run.
-                        Subject.Input(
-                            "subject",
-                            optional=True,
-                            tooltip="From MS-Diffusion Subject. A free socket follows the last.",
-                        ),
-                        prefix="subject",
-                        min=1,
-                        max=MAX_SUBJECTS,
-                    ),
-                    tooltip="The subjects, in the order of the boxes. An empty socket keeps its box.",
-                ),
+                subjects_input("The subjects, in the order of the boxes. An empty socket keeps its box."),
                 io.Boolean.Input(
                     "grounding",
                     default=True,

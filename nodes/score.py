@@ -11,14 +11,13 @@ from ..msd_core.layout import Layout
 from .host.score import (
     NONE,
     Measures,
-    clip_choices,
     detector_choices,
-    dino_choices,
     dinov2_choices,
+    encoder_choices,
     score_images,
 )
-from .host.sockets import MAX_SUBJECTS, by_socket
-from .types import CATEGORY, Embeds, Subject
+from .host.sockets import by_socket
+from .types import CATEGORY, Embeds, subjects_input
 from .types import Layout as LayoutType
 
 
@@ -39,30 +38,17 @@ class MSDiffusionScore(io.ComfyNode):
                 io.String.Input(
                     "prompt", multiline=True, default="", tooltip="What the images are to show, for CLIP-T."
                 ),
-                io.Autogrow.Input(
-                    "subjects",
-                    template=io.Autogrow.TemplatePrefix(
-                        Subject.Input(
-                            "subject",
-                            optional=True,
-                            tooltip="From MS-Diffusion Subject. A free socket follows the last.",
-                        ),
-                        prefix="subject",
-                        min=1,
-                        max=MAX_SUBJECTS,
-                    ),
-                    tooltip="Whom the images are to show, in the sockets of Encode MS-Diffusion Subjects.",
-                ),
+                subjects_input("Whom the images are to show, in the sockets of Encode MS-Diffusion Subjects."),
                 io.Combo.Input(
                     "clip",
-                    options=clip_choices(),
+                    options=encoder_choices(),
                     default=NONE,
                     tooltip="For CLIP-I and CLIP-T: a file of open_clip's format in models/clip_vision, the paper's is "
                     "ViT-B/32. demo judge: for the demo's drawings.",
                 ),
                 io.Combo.Input(
                     "dino",
-                    options=dino_choices(),
+                    options=encoder_choices(),
                     default=NONE,
                     tooltip="For DINO and M-DINO: a DINO file in models/clip_vision, the paper's is ViT-S/16. demo "
                     "judge: for the demo's drawings.",

@@ -14,7 +14,6 @@ from ..evaluation.report import COLUMNS, placements
 from .conditions import Condition, papers_row
 from .journal import Results
 
-SMALLER_IS_BETTER = ("swap", "collapse")
 ALL = "all"
 
 Record = dict[str, Any]

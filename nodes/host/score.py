@@ -50,14 +50,9 @@ class Told(NamedTuple):
     bars: ui.PreviewImage
 
 
-def clip_choices() -> list[str]:
-    """What may measure CLIP-I and CLIP-T."""
+def encoder_choices() -> list[str]:
+    """What may measure CLIP-I and CLIP-T, and what DINO and M-DINO: which a file is, its name does not tell."""
     return [NONE, JUDGE, *folder_paths.get_filename_list(ENCODERS)]
-
-
-def dino_choices() -> list[str]:
-    """What may measure DINO and M-DINO."""
-    return clip_choices()
 
 
 def dinov2_choices() -> list[str]:
