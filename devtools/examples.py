@@ -1,5 +1,6 @@
 """What the example workflows show: their subjects, prompts and notes."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,7 +63,8 @@ class Example:
     """One example workflow.
 
     Attributes:
-        title: file name of the graph for the frontend, without its ending; empty where it only goes to the server.
+        title: file name of the graph for the frontend, without its ending; empty where it only goes to the server. It
+            begins with the pack's name, because the frontend looks templates of all packs up by name alone.
         name: file name of its twin for the server, without its endings.
         intro: first words of the note; all of it where the graph runs on the released files.
         scene: where the prompt puts the subjects, a scene of the demo models' world.
@@ -81,6 +83,11 @@ class Example:
     for_real: tuple[str, ...] = ()
 
     @property
+    def heading(self) -> str:
+        """The title without what it shares with others: the pack's name, the kind of template and the number."""
+        return re.split(r" \d\d ", self.title.removeprefix("MS-Diffusion "))[-1]
+
+    @property
     def prompt(self) -> str:
         """Scene and subjects in the words that the demo models know; a phrase that subjects share comes once."""
         return caption(self.scene, list(dict.fromkeys(subject.phrase for subject in self.subjects)))
@@ -94,7 +101,7 @@ ROBOT = ExampleSubject(Drawing("robot", 6), UPPER_RIGHT)
 
 EXAMPLES_IN_ORDER = (
     Example(
-        "00 Try it now (no downloads)", "try_it_now",
+        "MS-Diffusion Try it now (no downloads)", "try_it_now",
         "Two drawn subjects, a box for each, one image. Press *Run*. Then change one thing and run again:\n\n"
         "- drag the boxes, or exchange them\n"
         "- another `kind` or `seed` of a *Demo Subject*, and its name in the prompt\n"
@@ -104,17 +111,17 @@ EXAMPLES_IN_ORDER = (
         (ExampleSubject(Drawing("cat", 16), LOWER_LEFT), ExampleSubject(Drawing("mug", 12), UPPER_RIGHT)),
     ),
     Example(
-        "01 One subject", "one_subject",
+        "MS-Diffusion Try it now 01 One subject", "one_subject",
         "One picture, one box: the cat of the picture appears where the box is.",
         "beach", (ExampleSubject(Drawing("cat", 7), MIDDLE),),
     ),
     Example(
-        "02 Two subjects", "two_subjects",
+        "MS-Diffusion Try it now 02 Two subjects", "two_subjects",
         "Two pictures, two boxes, one image. The first subject takes the first box, the second subject the second.",
         "grass", (CAT, ROBOT),
     ),
     Example(
-        "03 Two subjects with ControlNet", "two_subjects_controlnet",
+        "MS-Diffusion Try it now 03 Two subjects with ControlNet", "two_subjects_controlnet",
         "The sketch lies under the boxes in the layout, so that they can be drawn around its lines, and a ControlNet "
         "makes the image follow it. Here the sketch is made from the drawn subjects: both on one sheet, and *Canny* "
         "finds the lines. For a sketch of your own, put *Load Image* in the place of *Canny*.\n\n"
@@ -124,7 +131,7 @@ EXAMPLES_IN_ORDER = (
         "grass", (CAT, ROBOT), "control",
     ),
     Example(
-        "04 Hires fix", "hires_fix",
+        "MS-Diffusion Try it now 04 Hires fix", "hires_fix",
         "A first pass places the subjects, the latent grows by half, and a second pass adds detail. Both samplers "
         "take the same patched model: boxes are fractions of the image, so they fit every size.",
         "snow",
@@ -132,7 +139,7 @@ EXAMPLES_IN_ORDER = (
         "hires",
     ),
     Example(
-        "05 Auto layout", "auto_layout",
+        "MS-Diffusion Try it now 05 Auto layout", "auto_layout",
         "The boxes are only rough, and they overlap. They rule the first fifth of the noise schedule; then `car` and "
         "`rocket` move, in their boxes' sizes, to where the prompt's own attention sees them, apart from one "
         "another.\n\n"
@@ -146,7 +153,7 @@ EXAMPLES_IN_ORDER = (
         "auto layout", seed=5,
     ),
     Example(
-        "06 Free-form regions", "free_form_regions",
+        "MS-Diffusion Try it now 06 Free-form regions", "free_form_regions",
         "Regions of any shape instead of boxes. Here each subject's region is the outline of its own drawing: "
         "*MaskComposite* lays the drawing's mask onto an empty mask, *Grow Mask* leaves some room around it, "
         "*Batch Masks* puts the regions in the subjects' order, and the layout's `masks` input replaces the drawn "
@@ -158,7 +165,7 @@ EXAMPLES_IN_ORDER = (
         seed=7,
     ),
     Example(
-        "07 Views, weights and schedules", "views_weights_schedules",
+        "MS-Diffusion Try it now 07 Views, weights and schedules", "views_weights_schedules",
         "Three ways to say how a subject acts:\n\n"
         "- **Several views.** The cat's picture and its mirror image go through *Batch Images* into one subject. Their "
         "tokens stand side by side. With photos, take them from different sides.\n"
@@ -176,7 +183,7 @@ EXAMPLES_IN_ORDER = (
         "views",
     ),
     Example(
-        "08 Blend in a batch", "blend_batch",
+        "MS-Diffusion Try it now 08 Blend in a batch", "blend_batch",
         f"{FRAMES} images in one batch, from one robot to the other: image 1 is the first subject alone, image "
         f"{FRAMES} the second, and those between are blends. *Frames* sets the number for the blend and for the latent "
         "batch, which must be the same.\n\n"
@@ -185,7 +192,7 @@ EXAMPLES_IN_ORDER = (
         (ExampleSubject(Drawing("robot", 13), MIDDLE), ExampleSubject(Drawing("robot", 7), MIDDLE)), "blend",
     ),
     Example(
-        "09 Attribution maps", "attribution_maps",
+        "MS-Diffusion Try it now 09 Attribution maps", "attribution_maps",
         "What each subject did. *Watch MS-Diffusion Attribution* sits between *Apply MS-Diffusion* and the sampler and "
         "changes nothing of the image. Two nodes draw what it saw:\n\n"
         "- **subject:** where each subject's tokens act, and how much compared with the text\n"
@@ -194,7 +201,7 @@ EXAMPLES_IN_ORDER = (
         "grass", (CAT, ROBOT), "attribution",
     ),
     Example(
-        "10 Tiles", "tiles",
+        "MS-Diffusion Try it now 10 Tiles", "tiles",
         "The first result is enlarged to twice its size and sampled again in two tiles that overlap. *Crop "
         "MS-Diffusion Embeds* gives each tile its part of the layout: the left tile has the rocket and a piece of the "
         "house, the right tile the house and a piece of the rocket. *Latent Composite* puts the tiles back with soft "
@@ -206,7 +213,7 @@ EXAMPLES_IN_ORDER = (
         for_real=("the tiles: *Enlarged side* 2048, *Tile width* 1216, *Right tile's left edge* 832",),
     ),
     Example(
-        "11 Img2img from a collage", "collage",
+        "MS-Diffusion Try it now 11 Img2img from a collage", "collage",
         "*MS-Diffusion Collage* pastes the subjects' cut-outs into their boxes. The collage is encoded, and the "
         "sampler starts from it instead of from nothing: `denoise` says how much of it is made new.\n\n"
         "Each subject's `mask` cuts it out. Drag the boxes, and the collage follows.",
@@ -215,7 +222,7 @@ EXAMPLES_IN_ORDER = (
         for_real=("*KSampler* also: denoise 0.75", "*MS-Diffusion Collage*: a `background`, as a photo of the place"),
     ),
     Example(
-        "12 Scores", "scores",
+        "MS-Diffusion Try it now 12 Scores", "scores",
         f"{SEEDS} images of one batch, measured beside each other: how near each comes to its subjects' pictures and "
         "to the prompt, and each subject in its own region. The picture under *MS-Diffusion Score* has a bar for each "
         "figure, *Preview as Text* the report.\n\n"
@@ -235,7 +242,7 @@ TWO_PHOTOS = Example(
 """Two subjects from two real photos, which the demo's tiny set has never seen."""
 
 TWO_PHOTOS_SDXL = Example(
-    "00 Two photos (SDXL)", "two_photos_sdxl",
+    "MS-Diffusion SDXL 01 Two photos", "two_photos_sdxl",
     "Two photos, a box for each, one image: SDXL and the released adapter, with the paper's settings.\n\n"
     "## Files\n\n"
     f"- [{CHECKPOINT.name}]({CHECKPOINT.url}) into `models/{CHECKPOINT.directory}`; any checkpoint of SDXL's shape "
@@ -300,6 +307,6 @@ REAL_SETTINGS = (
 def note(example: Example) -> str:
     """The text of the note beside an example's graph."""
     if example.kind == "real files":
-        return f"# {example.title[3:]}\n\n{example.intro}\n"
+        return f"# {example.heading}\n\n{example.intro}\n"
     settings = "\n".join(f"- {setting}" for setting in (*REAL_SETTINGS, *example.for_real))
-    return NOTE.format(title=example.title[3:], intro=example.intro, settings=settings)
+    return NOTE.format(title=example.heading, intro=example.intro, settings=settings)

@@ -69,7 +69,7 @@ class Snapshot:
 def draw_thumbnail(example: Example, path: Path) -> None:
     """Draws the picture beside an example's graph, a square JPEG."""
     page = Page()
-    page.text(24, 36, example.title[3:], 30, INK)
+    page.text(24, 36, example.heading, 30, INK)
     drawn = all(isinstance(subject.source, Drawing) for subject in example.subjects)
     DRAWINGS[example.kind](page, example, [(Sprite if drawn else Snapshot)(subject) for subject in example.subjects])
     one = example.kind == "plain" and len(example.subjects) == 1

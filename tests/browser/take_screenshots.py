@@ -155,8 +155,8 @@ def main() -> None:
     from devtools.server import ComfyServer
 
     options = ("--front-end-root", sys.argv[2]) if len(sys.argv) > 2 else ()
-    tried = json.loads(next((PACK / "example_workflows").glob("00 Try it now*.json")).read_text("utf-8"))
-    watched = json.loads(next((PACK / "example_workflows").glob("09 *.json")).read_text("utf-8"))
+    tried = json.loads(next((PACK / "example_workflows").glob("MS-Diffusion Try it now (*.json")).read_text("utf-8"))
+    watched = json.loads(next((PACK / "example_workflows").glob("* 09 *.json")).read_text("utf-8"))
     with ComfyServer(find_host(), sys.executable, options=options) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]

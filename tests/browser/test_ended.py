@@ -159,7 +159,7 @@ def test_under_the_places_of_an_image_lies_that_image(layout, server):
 
 @pytest.mark.timeout(600)
 def test_after_a_real_run_the_canvas_has_them(layout, server):
-    graph = json.loads((PACK / "example_workflows/05 Auto layout.json").read_text())
+    graph = json.loads((PACK / "example_workflows/MS-Diffusion Try it now 05 Auto layout.json").read_text())
     layout.page.evaluate("(graph) => app.loadGraphData(graph)", graph)
     layout.settle()
     layout.page.evaluate(

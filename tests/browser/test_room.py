@@ -35,7 +35,8 @@ def test_a_square_layout_takes_nine_tenths_of_a_new_nodes_width(layout):
 
 def test_a_square_layout_fills_the_node_of_every_example(layout):
     layout.page.evaluate(
-        "(graph) => app.loadGraphData(graph)", json.loads((PACK / "example_workflows/02 Two subjects.json").read_text())
+        "(graph) => app.loadGraphData(graph)",
+        json.loads((PACK / "example_workflows/MS-Diffusion Try it now 02 Two subjects.json").read_text()),
     )
     layout.settle()
     assert layout.layout(MEASURE)[0] >= 0.75
@@ -516,7 +517,7 @@ def test_a_real_run_shows_its_result_and_where_each_watched_subject_acts(layout,
     layout.page.evaluate("app.extensionManager.setting.set('Comfy.Execution.PreviewMethod', 'latent2rgb')")
     layout.page.evaluate(
         "(graph) => app.loadGraphData(graph)",
-        json.loads((PACK / "example_workflows/09 Attribution maps.json").read_text()),
+        json.loads((PACK / "example_workflows/MS-Diffusion Try it now 09 Attribution maps.json").read_text()),
     )
     layout.settle()
     layout.page.evaluate(

@@ -1,4 +1,4 @@
-"""*Two photos (SDXL)* as the frontend queues it, on files under the names that it gives."""
+"""*SDXL 01 Two photos* as the frontend queues it, on files under the names that it gives."""
 
 import io
 import shutil

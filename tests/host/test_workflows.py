@@ -373,7 +373,8 @@ def test_every_subject_of_a_graph_is_drawn_and_named_by_its_node(example):
 def test_the_templates_in_the_folder_are_those_of_the_descriptions():
     titles = sorted(example.title for example in (TWO_PHOTOS_SDXL, *EXAMPLES_IN_ORDER))
     assert sorted(path.stem for path in EXAMPLES.glob("*.json")) == titles
-    assert titles[:2] == ["00 Try it now (no downloads)", TWO_PHOTOS_SDXL.title]
+    assert titles[:2] == [TWO_PHOTOS_SDXL.title, "MS-Diffusion Try it now (no downloads)"]
+    assert all(title.startswith("MS-Diffusion ") for title in titles), "templates of all packs share one index"
 
 
 def test_every_node_that_loads_a_model_says_where_its_file_comes_from(schemas):
