@@ -6,11 +6,9 @@ from typing import Literal
 
 from msd_core.demo.world import caption
 
-from .files import ADAPTER, BACKGROUND_REMOVAL, CHECKPOINT, IMAGE_ENCODER
-
 Kind = Literal[
     "plain", "control", "hires", "auto layout", "regions", "views", "blend", "attribution", "tiles", "collage",
-    "scores", "real files",
+    "scores", "lightning", "regional",
 ]  # fmt: skip
 
 FRAMES = 4
@@ -45,12 +43,14 @@ class ExampleSubject:
         source: where its picture comes from.
         box: x0, y0, x1, y1 in fractions of the frame.
         mirrored: whether its picture's mirror image is its second view.
+        whole: whether its photo is never cut out.
         settings: values of further inputs of its node.
     """
 
     source: Drawing | Photo
     box: tuple[float, float, float, float]
     mirrored: bool = False
+    whole: bool = False
     settings: tuple[tuple[str, float], ...] = ()
 
     @property
@@ -71,6 +71,11 @@ class Example:
         kind: what it has beside subjects, layout and prompt.
         seed: the sampler's.
         for_real: what to set for real images besides what the note always says.
+        real: whether it runs on SDXL and the released files, with photos.
+        words: the prompt, where it is not made of scene and subjects.
+        scale: of the adapter, the paper's where the example says none.
+        overlap: of the layout.
+        cut_outs: whether photos are cut out from the start; else the nodes that do it are bypassed.
     """
 
     title: str
@@ -81,6 +86,11 @@ class Example:
     kind: Kind = "plain"
     seed: int = 1
     for_real: tuple[str, ...] = ()
+    real: bool = False
+    words: str = ""
+    scale: float = 0.6
+    overlap: str = "mix"
+    cut_outs: bool = False
 
     @property
     def heading(self) -> str:
@@ -89,8 +99,8 @@ class Example:
 
     @property
     def prompt(self) -> str:
-        """Scene and subjects in the words that the demo models know; a phrase that subjects share comes once."""
-        return caption(self.scene, list(dict.fromkeys(subject.phrase for subject in self.subjects)))
+        """Its words, or scene and subjects as the demo models know them; a phrase that subjects share comes once."""
+        return self.words or caption(self.scene, list(dict.fromkeys(subject.phrase for subject in self.subjects)))
 
 
 LOWER_LEFT, UPPER_RIGHT = (0.0, 0.45, 0.5, 0.95), (0.5, 0.1, 1.0, 0.6)
@@ -122,12 +132,11 @@ EXAMPLES_IN_ORDER = (
     ),
     Example(
         "MS-Diffusion Try it now 03 Two subjects with ControlNet", "two_subjects_controlnet",
-        "The sketch lies under the boxes in the layout, so that they can be drawn around its lines, and a ControlNet "
-        "makes the image follow it. Here the sketch is made from the drawn subjects: both on one sheet, and *Canny* "
-        "finds the lines. For a sketch of your own, put *Load Image* in the place of *Canny*.\n\n"
+        "*MS-Diffusion Collage* pastes the cut-outs into their boxes, *Canny* finds their lines, and a ControlNet "
+        "makes the image follow them: move a box, and the sketch moves with it. For a sketch of your own, put *Load "
+        "Image* in the place of *Canny*.\n\n"
         "**The ControlNet is bypassed for now**, because its file must fit the model and the demo models have none. "
-        "With an SDXL checkpoint loaded, add *Load ControlNet Model* with an SDXL scribble or canny ControlNet, link "
-        "it, select the bypassed node and press Ctrl+B.",
+        "*SDXL 03 ControlNet* has it at work.",
         "grass", (CAT, ROBOT), "control",
     ),
     Example(
@@ -241,35 +250,6 @@ TWO_PHOTOS = Example(
 )  # fmt: skip
 """Two subjects from two real photos, which the demo's tiny set has never seen."""
 
-TWO_PHOTOS_SDXL = Example(
-    "MS-Diffusion SDXL 01 Two photos", "two_photos_sdxl",
-    "Two photos, a box for each, one image: SDXL and the released adapter, with the paper's settings.\n\n"
-    "## Files\n\n"
-    f"- [{CHECKPOINT.name}]({CHECKPOINT.url}) into `models/{CHECKPOINT.directory}`; any checkpoint of SDXL's shape "
-    "does\n"
-    f"- [{IMAGE_ENCODER.name}]({IMAGE_ENCODER.url}) into `models/{IMAGE_ENCODER.directory}`. A browser saves it as "
-    f"`{IMAGE_ENCODER.url.rsplit('/', 1)[1]}`: rename it\n"
-    f"- [{ADAPTER.name}]({ADAPTER.url}) into `models/{ADAPTER.directory}`\n\n"
-    "ComfyUI offers what is missing itself, the adapter only as a link. With the files in place press R; one of "
-    "another name is chosen in its loader.\n\n"
-    "## Photos\n\n"
-    "`cat.jpg` and `cup.jpg` are in the pack's folder `example_workflows/photos`. Drop them on the two *Load Image* "
-    "nodes, or photos of your own; then write your words as each subject's `phrase` and in the prompt.\n\n"
-    "## Cut-outs\n\n"
-    "What surrounds a subject in its photo leaks into the image, so cutting it out nearly always helps. The three "
-    "nodes that do it are bypassed, because they need one more file: "
-    f"[{BACKGROUND_REMOVAL.name}]({BACKGROUND_REMOVAL.url}) in `models/{BACKGROUND_REMOVAL.directory}`. With it, "
-    "select them and press Ctrl+B. Or paint over the subject in *Load Image*'s mask editor and link its MASK to the "
-    "subject's `mask`.",
-    "brick",
-    (
-        ExampleSubject(Photo("cat.jpg", "cat"), (0.05, 0.25, 0.55, 0.95)),
-        ExampleSubject(Photo("cup.jpg", "cup of coffee"), (0.6, 0.5, 0.95, 0.95)),
-    ),
-    "real files",
-)  # fmt: skip
-"""The same two photos with SDXL and the released files."""
-
 NOTE = """# {title}
 
 {intro}
@@ -306,7 +286,7 @@ REAL_SETTINGS = (
 
 def note(example: Example) -> str:
     """The text of the note beside an example's graph."""
-    if example.kind == "real files":
+    if example.real:
         return f"# {example.heading}\n\n{example.intro}\n"
     settings = "\n".join(f"- {setting}" for setting in (*REAL_SETTINGS, *example.for_real))
     return NOTE.format(title=example.heading, intro=example.intro, settings=settings)

@@ -8,6 +8,7 @@ CHECKPOINT = ModelFile(
     "sd_xl_base_1.0.safetensors",
     f"{HUGGING_FACE}/stabilityai/stable-diffusion-xl-base-1.0/resolve/main/sd_xl_base_1.0.safetensors",
     "checkpoints",
+    "31e35c80fc4829d14f90153f4c74cd59c90b779f6afe05a74cd6120b893f7e5b",
 )
 IMAGE_ENCODER = ModelFile(
     "CLIP-ViT-bigG-14.safetensors",
@@ -21,4 +22,14 @@ BACKGROUND_REMOVAL = ModelFile(
     "birefnet.safetensors",
     f"{HUGGING_FACE}/Comfy-Org/BiRefNet/resolve/main/background_removal/birefnet.safetensors",
     "background_removal",
+)
+CONTROL_NET = ModelFile(
+    "controlnet-canny-sdxl-1.0.fp16.safetensors",
+    f"{HUGGING_FACE}/diffusers/controlnet-canny-sdxl-1.0/resolve/main/diffusion_pytorch_model.fp16.safetensors",
+    "controlnet",
+)
+LIGHTNING = ModelFile(
+    "sdxl_lightning_8step_lora.safetensors",
+    f"{HUGGING_FACE}/ByteDance/SDXL-Lightning/resolve/main/sdxl_lightning_8step_lora.safetensors",
+    "loras",
 )

@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 TITLE_BAR = 30
@@ -40,11 +40,18 @@ class ModelFile:
         name: the node's value for it.
         url: where it is; its last part may differ from the name.
         directory: the folder of `models` that it belongs in.
+        sha256: of its content, empty where it is not public.
     """
 
     name: str
     url: str
     directory: str
+    sha256: str = ""
+
+    def offered(self) -> dict[str, str]:
+        """The file as the frontend reads it from a node."""
+        offered = {"name": self.name, "url": self.url, "directory": self.directory}
+        return offered | ({"hash": self.sha256, "hash_type": "SHA256"} if self.sha256 else {})
 
 
 @dataclass(frozen=True)
@@ -240,7 +247,7 @@ def _saved_node(node: Node, order: int, links: list[list]) -> dict:
         "mode": BYPASSED if node.bypassed else 0,
         "inputs": inputs,
         "outputs": [{"name": name, "type": type, "links": None} for name, type in node.kind.outputs.items()],
-        "properties": {"Node name for S&R": node.type} | ({"models": [asdict(node.file)]} if node.file else {}),
+        "properties": {"Node name for S&R": node.type} | ({"models": [node.file.offered()]} if node.file else {}),
         "widgets_values": values,
     }
 

@@ -25,6 +25,11 @@ KINDS = {
         outputs={"MODEL": "MODEL", "CLIP": "CLIP", "VAE": "VAE"},
     ),
     "CLIPVisionLoader": Kind(widgets={"clip_name": ("COMBO", "")}, outputs={"CLIP_VISION": "CLIP_VISION"}),
+    "LoraLoaderModelOnly": Kind(
+        sockets={"model": "MODEL"},
+        widgets={"lora_name": ("COMBO", ""), "strength_model": ("FLOAT", 1.0)},
+        outputs={"MODEL": "MODEL"},
+    ),
     "MSDiffusionAdapterLoader": Kind(widgets={"adapter_name": ("COMBO", "")}, outputs={"adapter": "MSD_ADAPTER"}),
     "LoadBackgroundRemovalModel": Kind(
         widgets={"bg_removal_name": ("COMBO", "")},
@@ -43,7 +48,7 @@ KINDS = {
         outputs={"subject": "MSD_SUBJECT", "preview": "IMAGE"},
     ),
     "MSDiffusionLayout": Kind(
-        sockets={"background": "IMAGE?", "bounding_boxes": "BOUNDING_BOX?", "masks": "MASK?"},
+        sockets={"background": "IMAGE?", "bounding_boxes": "BOUNDING_BOX,BOUNDING_BOXES?", "masks": "MASK?"},
         widgets={"width": ("INT", 1024), "height": ("INT", 1024), "boxes": ("STRING", ""), "overlap": ("COMBO", "mix")},
         outputs={
             "layout": "MSD_LAYOUT", "width": "INT", "height": "INT", "masks": "MASK", "preview": "IMAGE",
@@ -121,6 +126,15 @@ KINDS = {
         widgets={"text": ("STRING", "")},
         outputs={"CONDITIONING": "CONDITIONING"},
     ),
+    "ConditioningSetMask": Kind(
+        sockets={"conditioning": "CONDITIONING", "mask": "MASK"},
+        widgets={"strength": ("FLOAT", 1.0), "set_cond_area": ("COMBO", "default")},
+        outputs={"CONDITIONING": "CONDITIONING"},
+    ),
+    "ConditioningCombine": Kind(
+        sockets={"conditioning_1": "CONDITIONING", "conditioning_2": "CONDITIONING"},
+        outputs={"CONDITIONING": "CONDITIONING"},
+    ),
     "EmptyLatentImage": Kind(
         widgets={"width": ("INT", 512), "height": ("INT", 512), "batch_size": ("INT", 1)},
         outputs={"LATENT": "LATENT"},
@@ -159,6 +173,16 @@ KINDS = {
         sockets={"image": "IMAGE"},
         widgets={"upscale_method": ("COMBO", "nearest-exact"), "scale_by": ("FLOAT", 1.0)},
         outputs={"IMAGE": "IMAGE"},
+    ),
+    "ImageFromBatch": Kind(
+        sockets={"image": "IMAGE"},
+        widgets={"batch_index": ("INT", 0), "length": ("INT", 1)},
+        outputs={"IMAGE": "IMAGE"},
+    ),
+    "ImageToMask": Kind(
+        sockets={"image": "IMAGE"},
+        widgets={"channel": ("COMBO", "red")},
+        outputs={"MASK": "MASK"},
     ),
     "BatchImagesNode": Kind(sockets={"images.image*": "IMAGE"}, outputs={"IMAGE": "IMAGE"}),
     "ImageFlip": Kind(

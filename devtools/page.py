@@ -124,8 +124,8 @@ class Page:
         self._draw.line([_scaled((x, y)), _scaled(tip)], color, 3 * OVERSAMPLING)
         self._draw.polygon([_scaled(p) for p in (tip, (tip[0] - 18, tip[1] - 5), (tip[0] - 5, tip[1] - 18))], color)
 
-    def save(self, path: Path) -> None:
-        self._image.resize((SIZE, SIZE), Image.Resampling.LANCZOS).save(path, quality=90, optimize=True)
+    def save(self, path: Path, quality: int = 90) -> None:
+        self._image.resize((SIZE, SIZE), Image.Resampling.LANCZOS).save(path, quality=quality, optimize=True)
 
 
 def _heat_color(heat: float) -> tuple[int, ...]:

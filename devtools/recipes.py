@@ -1,217 +1,83 @@
-"""How the graph of each kind of example is put together: one plan, and what each kind changes of it.
+"""What each kind of example changes of the plan."""
 
-Columns from left to right: the note, models and subjects, layout and prompt, apply, sample, then what comes after.
-"""
-
-from collections.abc import Mapping
 from typing import Any
 
-from msd_core.boxes import Box, format_boxes
-from msd_core.demo.config import ADAPTER_SCALE, GUIDANCE, SCENE_SIZE, STEPS
+from msd_core.demo.config import SCENE_SIZE, STEPS
 
-from .examples import FRAMES, SEEDS, Example, ExampleSubject, Photo, note
-from .graphs import Graph, Node, Output
+from .examples import FRAMES, SEEDS, ExampleSubject
+from .files import CONTROL_NET
+from .graphs import Node, Output
 from .kinds import KINDS
+from .plan import (
+    AFTER,
+    APPLY_HEIGHT,
+    BELOW_APPLY,
+    BLUE,
+    ENCODE_HEIGHT,
+    GAP,
+    GOLD,
+    GRAY,
+    GROUP_GAP,
+    PATCH_WIDTH,
+    PATCHES,
+    PREVIEW_HEIGHT,
+    PURPLE,
+    RED,
+    SAMPLER_WIDTH,
+    SAMPLERS,
+    SAVED_HEIGHT,
+    Plan,
+)
 
-CONTROL_NET = "sdxl_scribble_controlnet.safetensors"
-BLUE, GREEN, PURPLE, GOLD, GRAY, RED = "#3f789e", "#4d7f4d", "#7a5a9e", "#a1853b", "#5c6066", "#9e4f4f"
-NEGATIVE = "blurry, low quality"
-AFTER_SAMPLING = 2460
-LAYOUT_SIZE = (380, 700)
-"""A square layout fills the width of a node of this size."""
-PROMPTS = 820
-"""Where the column under the layout begins."""
+JUDGE = "demo judge"
 _, DRAWING_SIZE = KINDS["MSDiffusionDemoSubject"].widgets["size"]
 SHEET_SIZE = 2 * DRAWING_SIZE
-SHEET = {"value": 1.0, "width": SHEET_SIZE, "height": SHEET_SIZE}
-JUDGE = "demo judge"
-SAMPLING = {"steps": STEPS, "cfg": GUIDANCE, "sampler_name": "euler", "scheduler": "simple"}
+TILE_WIDTH = 250
+"""Of the columns of a tile's nodes."""
 
 
-class Plan:
-    """Subjects in boxes, and one sampler. The kinds of examples override its steps, which run in this order."""
+class Collaging(Plan):
+    """The subjects' cut-outs in their boxes, for what comes after."""
 
-    prompt_once = False
-    """Whether the prompt is a node of its own, because several nodes read it."""
-    side = SCENE_SIZE
-    scale = ADAPTER_SCALE
-    sampling = SAMPLING
+    def cut_out(self, subject: ExampleSubject, source: Node, top: int) -> dict[str, Output]:
+        return {"mask": source["mask"]}
 
-    def __init__(self, example: Example):
-        self.example = example
-        self.graph = Graph(example.name, KINDS)
-        self.text: Output | str = example.prompt
-        self.bottom = 240
-        self.drawings: list[Node] = []
-        self.models: Mapping[str, Output] | Node
-        self.positive: Output
-        self.negative: Output
-
-    def build(self) -> Graph:
-        """The graph, laid out from left to right."""
-        self.graph.note = (note(self.example), (0, 0), (420, 860))
-        with self.graph.group("1. Models", BLUE):
-            self.models = self.load()
-        subjects = self.subjects()
-        layout = self.layout()
-        embeds = self.encode(layout, subjects)
-        self.prompts()
-        model = self.apply(embeds)
-        latent = self.sample(model, layout)
-        self.results(latent, embeds)
-        return self.graph
-
-    def add(self, type: str, at: tuple[int, int], size: tuple[int, int], title: str = "", **inputs: Any) -> Node:
-        return self.graph.add(type, at, size, title, **inputs)
-
-    def load(self) -> Mapping[str, Output] | Node:
-        """What the graph runs on, by the demo node's output names."""
-        return self.add("MSDiffusionDemoModels", (480, 0), (640, 110))
-
-    def subjects(self) -> list[Output]:
-        placed = []
-        with self.graph.group("2. Subjects", GREEN):
-            for subject in self.example.subjects:
-                top = self.bottom
-                self.bottom += 420 + 120 * subject.mirrored
-                source = self.source(subject, (480, top))
-                self.drawings.append(source)
-                image, at = source[next(iter(source.kind.outputs))], (820, top)
-                if subject.mirrored:
-                    mirrored = self.add("ImageFlip", at, (300, 60), image=image)["IMAGE"]
-                    views = self.add(
-                        "BatchImagesNode", (820, top + 110), (300, 90), "Views of one subject", images=[image, mirrored]
-                    )
-                    image, at = views["IMAGE"], (820, top + 260)
-                phrase = source["phrase"] if "phrase" in source.kind.outputs else subject.phrase
-                node = self.add(
-                    "MSDiffusionSubject", at, (300, 230), image=image, phrase=phrase, **dict(subject.settings),
-                    **self.cut_out(source),
-                )  # fmt: skip
-                placed.append(node["subject"])
-        return placed
-
-    def source(self, subject: ExampleSubject, at: tuple[int, int]) -> Node:
-        """The node that a subject's picture comes from."""
-        if isinstance(subject.source, Photo):
-            return self.add("LoadImage", at, (280, 330), image=subject.source.file)
-        drawn = self.add(
-            "MSDiffusionDemoSubject", at, (280, 150), kind=subject.source.kind, seed=subject.source.seed
-        )
-        self.add("PreviewImage", (at[0], at[1] + 190), (280, 170), images=drawn["image"])
-        return drawn
-
-    def cut_out(self, source: Node) -> dict[str, Output]:
-        """The links of a subject that cut it out of its picture."""
-        return {}
-
-    def layout(self) -> Node:
-        with self.graph.group("3. Layout", PURPLE):
-            return self.layout_node()
-
-    def layout_node(self, **links: Output) -> Node:
-        boxes = format_boxes([Box(*subject.box, label=subject.phrase) for subject in self.example.subjects])
+    def collage(self, layout: Node, top: int) -> Output:
         return self.add(
-            "MSDiffusionLayout", (1200, 0), LAYOUT_SIZE, width=self.side, height=self.side, boxes=boxes, **links
-        )
+            "MSDiffusionCollage", (PATCHES, top), (PATCH_WIDTH, 170), layout=layout["layout"], subjects=self.placed
+        )["image"]
+
+
+class Control(Collaging):
+    """The lines of the collage, and a ControlNet that follows them."""
+
+    samplers = SAMPLERS + PATCH_WIDTH + 60
+    loader: dict[str, Any] = {"server_only": True}
+    bypassed = True
+    """The demo's models have no ControlNet that could be shipped."""
 
     def encode(self, layout: Node, subjects: list[Output]) -> Output:
-        with self.graph.group("5. Encode", GOLD):
-            return self.encode_node(0, layout, subjects)["embeds"]
-
-    def encode_node(self, top: int, layout: Node, subjects: list[Output], title: str = "") -> Node:
-        models = self.models
-        return self.add(
-            "MSDiffusionEncode", (1660, top), (320, 190), title,
-            adapter=models["adapter"], clip_vision=models["clip_vision"], clip=models["clip"],
-            layout=layout["layout"], subjects=subjects,
-        )  # fmt: skip
-
-    def prompts(self) -> None:
-        top = PROMPTS
-        with self.graph.group("4. Prompt", GRAY):
-            if self.prompt_once:
-                self.text = self.add(
-                    "PrimitiveStringMultiline", (1200, top), (380, 120), "Prompt text", value=self.example.prompt
-                )["STRING"]
-                top += 190
-            self.positive, self.negative = (
-                self.add("CLIPTextEncode", (1200, at), (380, 120), title, clip=self.models["clip"], text=text)[
-                    "CONDITIONING"
-                ]
-                for title, at, text in (("Prompt", top, self.text), ("Negative prompt", top + 190, NEGATIVE))
-            )
+        self.placed_layout = layout
+        return super().encode(layout, subjects)
 
     def apply(self, embeds: Output) -> Output:
-        with self.graph.group("6. Apply", GOLD):
-            return self.apply_node((1660, 320), embeds)["model"]
-
-    def apply_node(self, at: tuple[int, int], embeds: Output, title: str = "", **inputs: Any) -> Node:
-        return self.add(
-            "MSDiffusionApply", at, (320, 220), title, model=self.models["model"], embeds=embeds,
-            scale=self.scale, **inputs,
-        )  # fmt: skip
-
-    def sample(self, model: Output, layout: Node) -> Output:
-        with self.graph.group("7. Sample", BLUE):
-            latent = self.latent_node(layout)
-            return self.sampler_node((2060, 180), model, latent["LATENT"])["LATENT"]
-
-    def latent_node(self, layout: Node, **inputs: Any) -> Node:
-        return self.add(
-            "EmptyLatentImage", (2060, 0), (320, 110), width=layout["width"], height=layout["height"], **inputs
-        )
-
-    def sampler_node(self, at: tuple[int, int], model: Output, latent: Output, seed: int = 0, **inputs: Any) -> Node:
-        return self.add(
-            "KSampler", at, (320, 270), model=model, positive=self.positive, negative=self.negative,
-            latent_image=latent, seed=seed or self.example.seed, **(self.sampling | inputs),
-        )  # fmt: skip
-
-    def results(self, latent: Output, embeds: Output) -> None:
-        self.saved(AFTER_SAMPLING, 8, latent)
-
-    def saved(self, left: int, number: int, latent: Output) -> Output:
-        """The last step: the latent as an image, saved."""
-        with self.graph.group(f"{number}. Result", GREEN):
-            image = self.decoded((left, 0), latent)
-            self.add("SaveImage", (left, 120), (400, 440), images=image, filename_prefix="MS-Diffusion")
-        return image
-
-    def decoded(self, at: tuple[int, int], latent: Output) -> Output:
-        return self.add("VAEDecode", at, (320, 50), samples=latent, vae=self.models["vae"])["IMAGE"]
-
-
-class Control(Plan):
-    """A sketch under the layout, and a bypassed ControlNet that follows it."""
-
-    def layout(self) -> Node:
-        top = self.bottom + 60
         with self.graph.group("Sketch", GRAY):
-            paper = self.add("SolidMask", (480, top), (280, 110), "White sheet", **SHEET)
-            sheet = self.add("MaskToImage", (820, top), (300, 50), mask=paper["MASK"])["IMAGE"]
-            for column, (subject, drawing) in enumerate(zip(self.example.subjects, self.drawings, strict=True)):
-                sheet = self.add(
-                    "ImageCompositeMasked", (480 + 340 * column, top + 170), (280 + 20 * column, 170),
-                    destination=sheet, source=drawing["image"], **_on_sheet(subject),
-                )["IMAGE"]  # fmt: skip
-            self.sketch = self.add("Canny", (480, top + 400), (280, 90), image=sheet)["IMAGE"]
-            self.add("PreviewImage", (820, top + 400), (300, 260), images=self.sketch)
-        with self.graph.group("3. Layout", PURPLE):
-            return self.layout_node(background=self.sketch)
-
-    def prompts(self) -> None:
-        super().prompts()
-        with self.graph.group("ControlNet", RED):
-            loader = self.graph.add(
-                "ControlNetLoader", (1660, 920), (320, 60), server_only=True, control_net_name=CONTROL_NET
+            collage = self.collage(self.placed_layout, BELOW_APPLY)
+            sketch = self.add("Canny", (PATCHES, BELOW_APPLY + 170 + GAP), (PATCH_WIDTH, 90), image=collage)["IMAGE"]
+            self.add(
+                "PreviewImage", (PATCHES, BELOW_APPLY + 260 + 2 * GAP), (PATCH_WIDTH, PREVIEW_HEIGHT), images=sketch
             )
-            control = self.graph.add(
-                "ControlNetApplyAdvanced", (1660, 680), (320, 190), bypassed=True,
+        with self.graph.group("ControlNet", RED):
+            loader = self.add(
+                "ControlNetLoader", (SAMPLERS, 0), (PATCH_WIDTH, 86), control_net_name=CONTROL_NET.name, **self.loader
+            )
+            control = self.add(
+                "ControlNetApplyAdvanced", (SAMPLERS, 86 + GAP), (PATCH_WIDTH, 200), bypassed=self.bypassed,
                 positive=self.positive, negative=self.negative, control_net=loader["CONTROL_NET"],
-                image=self.sketch, strength=0.6, end_percent=0.8,
+                image=sketch, strength=0.6, end_percent=0.8,
             )  # fmt: skip
         self.positive, self.negative = control["positive"], control["negative"]
+        return super().apply(embeds)
 
 
 class Hires(Plan):
@@ -220,43 +86,48 @@ class Hires(Plan):
     def sample(self, model: Output, layout: Node) -> Output:
         first = super().sample(model, layout)
         with self.graph.group("8. Hires fix", GOLD):
-            larger = self.add("LatentUpscaleBy", (AFTER_SAMPLING, 0), (320, 90), samples=first, scale_by=1.5)["LATENT"]
-            return self.sampler_node((AFTER_SAMPLING, 180), model, larger, seed=2, denoise=0.5)["LATENT"]
+            larger = self.add(
+                "LatentUpscaleBy", (PATCHES, BELOW_APPLY), (PATCH_WIDTH, 90), samples=first, scale_by=1.5
+            )["LATENT"]  # fmt: skip
+            return self.sampler_node(
+                (PATCHES, BELOW_APPLY + 90 + GAP), model, larger, seed=2, width=PATCH_WIDTH, denoise=0.5
+            )["LATENT"]  # fmt: skip
 
     def results(self, latent: Output, embeds: Output) -> None:
-        self.saved(AFTER_SAMPLING + 400, 9, latent)
+        self.saved(9, latent)
 
 
 class AutoLayout(Plan):
     """The prompt's own attention takes over from rough boxes."""
 
-    prompt_once = True
+    prompt_at = ENCODE_HEIGHT + 270 + APPLY_HEIGHT + GAP + 2 * GROUP_GAP
 
     def apply(self, embeds: Output) -> Output:
+        top = ENCODE_HEIGHT + GROUP_GAP
         with self.graph.group("6. Apply", GOLD):
             auto = self.add(
-                "MSDiffusionAutoLayout", (1660, 320), (320, 260), clip=self.models["clip"], prompt=self.text
+                "MSDiffusionAutoLayout", (PATCHES, top), (PATCH_WIDTH, 270), clip=self.models["clip"], prompt=self.text
             )
-            return self.apply_node((1660, 650), embeds, auto_layout=auto["auto_layout"])["model"]
+            return self.apply_node((PATCHES, top + 270 + GAP), embeds, auto_layout=auto["auto_layout"])["model"]
 
 
 class Regions(Plan):
     """Regions in the shape of the drawings."""
 
     def layout(self) -> Node:
-        top = self.bottom + 60
+        sheet = {"width": SHEET_SIZE, "height": SHEET_SIZE}
         with self.graph.group("Regions", RED):
-            empty = self.add("SolidMask", (480, top), (280, 110), "Empty mask", **(SHEET | {"value": 0.0}))["MASK"]
-            masks = []
-            for row, (subject, drawing) in enumerate(zip(self.example.subjects, self.drawings, strict=True)):
-                at = top + 170 + 210 * row
+            empty = self.add("SolidMask", (AFTER, 0), (PATCH_WIDTH, 120), "Empty mask", value=0.0, **sheet)["MASK"]
+            masks, top = [], 120 + GAP
+            for subject, drawing in zip(self.example.subjects, self.drawings, strict=True):
                 laid = self.add(
-                    "MaskComposite", (480, at), (280, 150), subject.phrase,
+                    "MaskComposite", (AFTER, top), (PATCH_WIDTH, 150), subject.phrase,
                     destination=empty, source=drawing["mask"], **_on_sheet(subject),
                 )  # fmt: skip
-                grown = self.add("GrowMask", (820, at), (300, 90), mask=laid["MASK"], expand=10)
+                grown = self.add("GrowMask", (AFTER, top + 150 + GAP), (PATCH_WIDTH, 90), mask=laid["MASK"], expand=10)
                 masks.append(grown["MASK"])
-            batch = self.add("BatchMasksNode", (820, top), (300, 90), masks=masks)
+                top += 240 + 2 * GAP
+            batch = self.add("BatchMasksNode", (AFTER, top), (PATCH_WIDTH, 90), masks=masks)
         with self.graph.group("3. Layout", PURPLE):
             return self.layout_node(masks=batch["MASK"])
 
@@ -264,7 +135,7 @@ class Regions(Plan):
         super().prompts()
         layout = next(node for node in self.graph.nodes if node.type == "MSDiffusionLayout")
         with self.graph.group("What goes where", GRAY):
-            self.add("PreviewImage", (1200, PROMPTS + 420), (380, 300), images=layout["preview"])
+            self.add("PreviewImage", (PATCHES, BELOW_APPLY), (PATCH_WIDTH, PREVIEW_HEIGHT), images=layout["preview"])
 
 
 class Views(Plan):
@@ -272,27 +143,37 @@ class Views(Plan):
 
     def apply(self, embeds: Output) -> Output:
         with self.graph.group("6. Apply", GOLD):
-            return self.apply_node((1660, 320), embeds, down_weight=0.8, up_weight=1.1)["model"]
+            return self.apply_node(
+                (PATCHES, ENCODE_HEIGHT + GROUP_GAP), embeds, down_weight=0.8, up_weight=1.1
+            )["model"]  # fmt: skip
 
 
 class Blend(Plan):
     """A transition between two subjects, one step for each image of a batch."""
 
     def encode(self, layout: Node, subjects: list[Output]) -> Output:
+        encoded = 2 * (ENCODE_HEIGHT + GAP)
+        self.below = encoded + 170 + GROUP_GAP
         with self.graph.group("Frames", RED):
-            self.frames = self.add("PrimitiveInt", (1200, PROMPTS + 420), (380, 90), "Frames", value=FRAMES)["INT"]
+            self.frames = self.add(
+                "PrimitiveInt", (PATCHES, self.below + APPLY_HEIGHT + GROUP_GAP), (PATCH_WIDTH, 90), "Frames",
+                value=FRAMES,
+            )["INT"]  # fmt: skip
         with self.graph.group("5. Encode", GOLD):
             first, second = (
-                self.encode_node(240 * index, layout, [subject], self.example.subjects[index].phrase)["embeds"]
+                self.encode_node(
+                    (ENCODE_HEIGHT + GAP) * index, layout, [subject], self.example.subjects[index].phrase
+                )["embeds"]
                 for index, subject in enumerate(subjects)
-            )
+            )  # fmt: skip
             return self.add(
-                "MSDiffusionBlend", (1660, 480), (320, 160), embeds_a=first, embeds_b=second, frames=self.frames
-            )["embeds"]
+                "MSDiffusionBlend", (PATCHES, encoded), (PATCH_WIDTH, 170), embeds_a=first, embeds_b=second,
+                frames=self.frames,
+            )["embeds"]  # fmt: skip
 
     def apply(self, embeds: Output) -> Output:
         with self.graph.group("6. Apply", GOLD):
-            return self.apply_node((1660, 770), embeds)["model"]
+            return self.apply_node((PATCHES, self.below), embeds)["model"]
 
     def latent_node(self, layout: Node, **inputs: Any) -> Node:
         return super().latent_node(layout, batch_size=self.frames)
@@ -301,30 +182,34 @@ class Blend(Plan):
 class Attribution(Plan):
     """A watched run, and what was seen of each subject."""
 
-    prompt_once = True
+    prompt_at = ENCODE_HEIGHT + APPLY_HEIGHT + 190 + GAP + 2 * GROUP_GAP
 
     def apply(self, embeds: Output) -> Output:
+        top = ENCODE_HEIGHT + GROUP_GAP
         with self.graph.group("6. Apply and watch", GOLD):
-            model = self.apply_node((1660, 320), embeds)["model"]
+            model = self.apply_node((PATCHES, top), embeds)["model"]
             watch = self.add(
-                "MSDiffusionAttribution", (1660, 610), (320, 180),
+                "MSDiffusionAttribution", (PATCHES, top + APPLY_HEIGHT + GAP), (PATCH_WIDTH, 190),
                 model=model, embeds=embeds, clip=self.models["clip"], prompt=self.text,
             )  # fmt: skip
         self.attribution = watch["attribution"]
         return watch["model"]
 
     def results(self, latent: Output, embeds: Output) -> None:
-        image = self.saved(AFTER_SAMPLING, 8, latent)
+        image = self.saved(8, latent)
+        height = 110 + GAP + SAVED_HEIGHT
         for index, (source, color) in enumerate((("subject", PURPLE), ("text", GRAY))):
-            left = AFTER_SAMPLING + 480 * (index + 1)
+            top = (height + GROUP_GAP) * index
             with self.graph.group(f"{9 + index}. Maps: {source}", color):
                 maps = self.add(
-                    "MSDiffusionAttributionMaps", (left, 0), (400, 90),
+                    "MSDiffusionAttributionMaps", (AFTER, top), (260, 110),
                     attribution=self.attribution, images=image, source=source,
                 )  # fmt: skip
-                prefix = f"MS-Diffusion-{source}"
-                self.add("SaveImage", (left, 160), (400, 400), images=maps["maps"], filename_prefix=prefix)
-                self.add("MaskPreview", (left, 630), (400, 300), mask=maps["masks"])
+                self.add(
+                    "SaveImage", (AFTER, top + 110 + GAP), (260, SAVED_HEIGHT), images=maps["maps"],
+                    filename_prefix=f"MS-Diffusion-{source}",
+                )  # fmt: skip
+                self.add("MaskPreview", (AFTER + 290, top), (240, height), mask=maps["masks"])
 
 
 class Tiles(Plan):
@@ -334,38 +219,48 @@ class Tiles(Plan):
     tile_width, left_edge, seam = 192, 128, 32
 
     def results(self, latent: Output, embeds: Output) -> None:
-        left, side = AFTER_SAMPLING, SCENE_SIZE * self.factor
+        side, top = SCENE_SIZE * self.factor, BELOW_APPLY
         with self.graph.group("8. Enlarge", PURPLE):
-            image = self.decoded((left, 0), latent)
+            image = self.decoded((PATCHES, top), latent, PATCH_WIDTH)
             larger = self.add(
-                "ImageScaleBy", (left, 120), (320, 90), image=image, upscale_method="lanczos", scale_by=self.factor
+                "ImageScaleBy", (PATCHES, top + 56 + GAP), (PATCH_WIDTH, 90), image=image, upscale_method="lanczos",
+                scale_by=self.factor,
+            )  # fmt: skip
+            top += 146 + 2 * GAP
+            whole = self.add(
+                "VAEEncode", (PATCHES, top), (PATCH_WIDTH, 56), pixels=larger["IMAGE"], vae=self.models["vae"]
             )
-            whole = self.add("VAEEncode", (left, 280), (320, 50), pixels=larger["IMAGE"], vae=self.models["vae"])
             self.side, self.width, edge = (
-                self.add("PrimitiveInt", (left, 400 + 160 * index), (320, 90), title, value=value)["INT"]
+                self.add("PrimitiveInt", (PATCHES, top + 56 + GAP + 132 * index), (PATCH_WIDTH, 82), title,
+                         value=value)["INT"]
                 for index, (title, value) in enumerate((
                     ("Enlarged side", side), ("Tile width", self.tile_width),
                     ("Right tile's left edge", self.left_edge),
                 ))
             )  # fmt: skip
         with self.graph.group("9. Left tile", GOLD):
-            half_done = self.tile(left + 400, whole["LATENT"], embeds, 0, seed=2)
+            half_done = self.tile(AFTER, whole["LATENT"], embeds, 0, seed=2)
         with self.graph.group("10. Right tile", GOLD):
-            done = self.tile(left + 800, half_done, embeds, edge, seed=3)
-        self.saved(left + 1200, 11, done)
+            done = self.tile(AFTER + TILE_WIDTH + 60, half_done, embeds, edge, seed=3)
+        self.saved(11, done)
 
     def tile(self, left: int, whole: Output, embeds: Output, x: Output | int, seed: int) -> Output:
         """The whole latent with one tile sampled anew."""
         place = {"width": self.width, "height": self.side, "x": x}
         cropped = self.add(
-            "MSDiffusionCropEmbeds", (left, 0), (320, 190),
+            "MSDiffusionCropEmbeds", (left, 0), (TILE_WIDTH, 200),
             embeds=embeds, **place, frame_width=self.side, frame_height=self.side,
         )  # fmt: skip
-        model = self.apply_node((left, 260), cropped["embeds"])["model"]
-        part = self.add("LatentCrop", (left, 550), (320, 140), samples=whole, **place)
-        sampled = self.sampler_node((left, 760), model, part["LATENT"], seed, steps=STEPS // 2, denoise=0.25)
+        model = self.add(
+            "MSDiffusionApply", (left, 250), (TILE_WIDTH, APPLY_HEIGHT), model=self.models["model"],
+            embeds=cropped["embeds"], scale=self.scale,
+        )["model"]  # fmt: skip
+        part = self.add("LatentCrop", (left, 520), (TILE_WIDTH, 150), samples=whole, **place)
+        sampled = self.sampler_node(
+            (left, 720), model, part["LATENT"], seed, TILE_WIDTH, steps=STEPS // 2, denoise=0.25
+        )
         return self.add(
-            "LatentComposite", (left, 1100), (320, 140),
+            "LatentComposite", (left, 1040), (TILE_WIDTH, 150),
             samples_to=whole, samples_from=sampled["LATENT"], x=x, feather=self.seam,
         )["LATENT"]  # fmt: skip
 
@@ -373,7 +268,7 @@ class Tiles(Plan):
 class Scores(Plan):
     """Several images, measured."""
 
-    prompt_once = True
+    prompt_at = BELOW_APPLY
 
     def encode(self, layout: Node, subjects: list[Output]) -> Output:
         self.measured = {"subjects": subjects, "layout": layout["layout"]}
@@ -383,13 +278,71 @@ class Scores(Plan):
         return super().latent_node(layout, batch_size=SEEDS)
 
     def results(self, latent: Output, embeds: Output) -> None:
-        image, left = self.saved(AFTER_SAMPLING, 8, latent), AFTER_SAMPLING + 480
+        image = self.saved(8, latent)
         with self.graph.group("9. Scores", PURPLE):
             score = self.add(
-                "MSDiffusionScore", (left, 0), (520, 1000), images=image, prompt=self.text, clip=JUDGE, dino=JUDGE,
+                "MSDiffusionScore", (AFTER, 0), (440, 720), images=image, prompt=self.text, clip=JUDGE, dino=JUDGE,
                 **self.measured,
             )  # fmt: skip
-            self.add("PreviewAny", (left + 580, 0), (420, 320), source=score["report"])
+            self.add("PreviewAny", (AFTER, 720 + GAP), (440, 320), source=score["report"])
+
+
+class Collaged(Collaging):
+    """A run that starts from the subjects' cut-outs in their boxes."""
+
+    def encode(self, layout: Node, subjects: list[Output]) -> Output:
+        with self.graph.group("7. Collage", PURPLE):
+            self.picture = self.collage(layout, BELOW_APPLY)
+            self.add(
+                "PreviewImage", (PATCHES, BELOW_APPLY + 170 + GAP), (PATCH_WIDTH, PREVIEW_HEIGHT), images=self.picture
+            )
+        return super().encode(layout, subjects)
+
+    def sample(self, model: Output, layout: Node) -> Output:
+        with self.graph.group("8. Sample", BLUE):
+            latent = self.add(
+                "VAEEncode", (SAMPLERS, 0), (SAMPLER_WIDTH, 60), pixels=self.picture, vae=self.models["vae"]
+            )["LATENT"]  # fmt: skip
+            return self.sampler_node((SAMPLERS, 120 + GAP), model, latent, denoise=self.denoise)["LATENT"]
+
+    def results(self, latent: Output, embeds: Output) -> None:
+        self.saved(9, latent)
+
+
+class Regional(Plan):
+    """A prompt for each subject, bounded by its mask."""
+
+    samplers = SAMPLERS + PATCH_WIDTH + 60
+
+    def apply(self, embeds: Output) -> Output:
+        layout = next(node for node in self.graph.nodes if node.type == "MSDiffusionLayout")
+        with self.graph.group("Prompt for each subject", GRAY):
+            texts = [
+                self.prompt_node(
+                    (PATCHES, BELOW_APPLY + (110 + GAP) * row), PATCH_WIDTH, subject.phrase,
+                    f"a {subject.phrase}, detailed photo",
+                )  # fmt: skip
+                for row, subject in enumerate(self.example.subjects)
+            ]
+        with self.graph.group("Where each holds", RED):
+            planes = self.add("MaskToImage", (SAMPLERS, 0), (PATCH_WIDTH, 56), mask=layout["masks"])["IMAGE"]
+            top, together = 56 + GAP, self.positive
+            for number, (subject, text) in enumerate(zip(self.example.subjects, texts, strict=True)):
+                plane = self.add(
+                    "ImageFromBatch", (SAMPLERS, top), (PATCH_WIDTH, 82), image=planes, batch_index=number
+                )["IMAGE"]
+                mask = self.add("ImageToMask", (SAMPLERS, top + 82 + GAP), (PATCH_WIDTH, 60), image=plane)["MASK"]
+                bound = self.add(
+                    "ConditioningSetMask", (SAMPLERS, top + 142 + 2 * GAP), (PATCH_WIDTH, 110), subject.phrase,
+                    conditioning=text, mask=mask,
+                )["CONDITIONING"]  # fmt: skip
+                together = self.add(
+                    "ConditioningCombine", (SAMPLERS, top + 252 + 3 * GAP), (PATCH_WIDTH, 56),
+                    conditioning_1=together, conditioning_2=bound,
+                )["CONDITIONING"]  # fmt: skip
+                top += 308 + 4 * GAP
+        self.positive = together
+        return super().apply(embeds)
 
 
 def _on_sheet(subject: ExampleSubject) -> dict[str, int]:
@@ -397,31 +350,3 @@ def _on_sheet(subject: ExampleSubject) -> dict[str, int]:
     x0, y0, x1, y1 = subject.box
     x, y = (round((low + high) / 2 * SHEET_SIZE) - DRAWING_SIZE // 2 for low, high in ((x0, x1), (y0, y1)))
     return {"x": x, "y": y}
-
-
-class Collaged(Plan):
-    """A run that starts from the subjects' cut-outs in their boxes."""
-
-    denoise = 0.5
-
-    def cut_out(self, source: Node) -> dict[str, Output]:
-        return {"mask": source["mask"]}
-
-    def encode(self, layout: Node, subjects: list[Output]) -> Output:
-        with self.graph.group("7. Collage", PURPLE):
-            collage = self.add(
-                "MSDiffusionCollage", (2060, 0), (320, 150), layout=layout["layout"], subjects=subjects
-            )
-            self.collage = collage["image"]
-            self.add("PreviewImage", (2060, 220), (320, 320), images=self.collage)
-        return super().encode(layout, subjects)
-
-    def sample(self, model: Output, layout: Node) -> Output:
-        with self.graph.group("8. Sample", BLUE):
-            latent = self.add(
-                "VAEEncode", (AFTER_SAMPLING, 0), (320, 60), pixels=self.collage, vae=self.models["vae"]
-            )["LATENT"]  # fmt: skip
-            return self.sampler_node((AFTER_SAMPLING, 130), model, latent, denoise=self.denoise)["LATENT"]
-
-    def results(self, latent: Output, embeds: Output) -> None:
-        self.saved(AFTER_SAMPLING + 400, 9, latent)

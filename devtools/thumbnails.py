@@ -23,7 +23,7 @@ PHOTOS = PACK / "example_workflows" / "photos"
 
 CAPTIONS: dict[Kind, str] = {
     "plain": "subjects and their boxes",
-    "control": "subjects, boxes and a sketch",
+    "control": "the lines of the collage as a sketch",
     "hires": "small first, then 1.5 times as large",
     "auto layout": "rough boxes that overlap, moved apart",
     "regions": "regions of any shape instead of boxes",
@@ -33,7 +33,6 @@ CAPTIONS: dict[Kind, str] = {
     "tiles": "each tile has its part of the layout",
     "scores": "how near each image comes to its subjects",
     "collage": "cut-outs in their boxes, then sampled",
-    "real files": "your photos, a box for each; needs three files",
 }
 
 
@@ -71,10 +70,12 @@ def draw_thumbnail(example: Example, path: Path) -> None:
     page = Page()
     page.text(24, 36, example.heading, 30, INK)
     drawn = all(isinstance(subject.source, Drawing) for subject in example.subjects)
-    DRAWINGS[example.kind](page, example, [(Sprite if drawn else Snapshot)(subject) for subject in example.subjects])
+    draw = _draw_layout if example.real else DRAWINGS[example.kind]
+    draw(page, example, [(Sprite if drawn else Snapshot)(subject) for subject in example.subjects])
     one = example.kind == "plain" and len(example.subjects) == 1
-    page.text(24, 462, "a subject and its box" if one else CAPTIONS[example.kind], 17, FAINT)
-    page.save(path)
+    plain = "a subject and its box" if one else CAPTIONS.get(example.kind, "")
+    page.text(24, 462, "what goes in: photos and boxes" if example.real else plain, 17, FAINT)
+    page.save(path, 72 if example.real else 90)  # photos keep less of what a drawing needs
 
 
 def _draw_boxes(page: Page, example: Example, sprites: list[Sprite]) -> None:
@@ -211,7 +212,7 @@ DRAWINGS: dict[Kind, Callable[[Page, Example, list[Any]], None]] = {
     "plain": _draw_boxes, "control": _draw_boxes, "hires": _draw_boxes, "views": _draw_boxes, "tiles": _draw_boxes,
     "collage": _draw_boxes,
     "auto layout": _draw_auto_layout, "regions": _draw_free_form, "blend": _draw_blend,
-    "attribution": _draw_attribution, "scores": _draw_scores, "real files": _draw_layout,
+    "attribution": _draw_attribution, "scores": _draw_scores,
 }  # fmt: skip
 
 

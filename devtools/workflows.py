@@ -3,29 +3,18 @@
 Usage, from the pack's folder: python -m devtools.workflows (needs Pillow)
 """
 
-from .examples import EXAMPLES_IN_ORDER, TWO_PHOTOS, TWO_PHOTOS_SDXL, Example, Kind
+from .examples import EXAMPLES_IN_ORDER, TWO_PHOTOS, Example, Kind
 from .graphs import Graph, as_text
 from .host import PACK
-from .real_files import RealFiles
-from .recipes import (
-    CONTROL_NET,
-    Attribution,
-    AutoLayout,
-    Blend,
-    Collaged,
-    Control,
-    Hires,
-    Plan,
-    Regions,
-    Scores,
-    Tiles,
-    Views,
-)
+from .plan import Plan
+from .real_examples import REAL_EXAMPLES, TWO_PHOTOS_SDXL
+from .real_files import Lightning, RealCollaged, RealControl, RealFiles, RealHires, RealRegional
+from .recipes import Attribution, AutoLayout, Blend, Collaged, Control, Hires, Regions, Scores, Tiles, Views
 from .thumbnails import PHOTOS, draw_thumbnail
 
 __all__ = [
-    "API_EXAMPLES", "CONTROL_NET", "EXAMPLES", "EXAMPLES_IN_ORDER", "PHOTOS", "TWO_PHOTOS", "TWO_PHOTOS_SDXL", "build",
-    "write",
+    "API_EXAMPLES", "EXAMPLES", "EXAMPLES_IN_ORDER", "PHOTOS", "REAL_EXAMPLES", "TWO_PHOTOS", "TWO_PHOTOS_SDXL",
+    "build", "write",
 ]  # fmt: skip
 
 EXAMPLES = PACK / "example_workflows"
@@ -33,19 +22,22 @@ API_EXAMPLES = PACK / "tests" / "workflows"
 
 PLANS: dict[Kind, type[Plan]] = {
     "plain": Plan, "control": Control, "hires": Hires, "auto layout": AutoLayout, "regions": Regions, "views": Views,
-    "blend": Blend, "attribution": Attribution, "tiles": Tiles, "collage": Collaged,
-    "scores": Scores, "real files": RealFiles,
+    "blend": Blend, "attribution": Attribution, "tiles": Tiles, "collage": Collaged, "scores": Scores,
+}  # fmt: skip
+REAL_PLANS: dict[Kind, type[RealFiles]] = {
+    "plain": RealFiles, "control": RealControl, "hires": RealHires, "lightning": Lightning, "regional": RealRegional,
+    "collage": RealCollaged,
 }  # fmt: skip
 
 
 def build(example: Example) -> Graph:
     """The graph of an example."""
-    return PLANS[example.kind](example).build()
+    return (REAL_PLANS if example.real else PLANS)[example.kind](example).build()
 
 
 def write() -> None:
     """Writes every file."""
-    for example in (*EXAMPLES_IN_ORDER, TWO_PHOTOS, TWO_PHOTOS_SDXL):
+    for example in (*REAL_EXAMPLES, *EXAMPLES_IN_ORDER, TWO_PHOTOS):
         graph = build(example)
         (API_EXAMPLES / f"{example.name}.api.json").write_text(as_text(graph.to_api()), "utf-8", newline="\n")
         if example.title:

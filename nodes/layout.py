@@ -57,10 +57,10 @@ class MSDiffusionLayout(io.ComfyNode):
                     optional=True,
                     tooltip="Picture to draw the boxes over, such as a depth map. It changes neither width nor height.",
                 ),
-                io.BoundingBox.Input(
+                io.MultiType.Input(
                     "bounding_boxes",
+                    [io.BoundingBox, io.BoundingBoxes],
                     optional=True,
-                    force_input=True,
                     tooltip="Boxes in pixels of width and height, from a detector or another canvas. They replace the "
                     "drawn ones.",
                 ),

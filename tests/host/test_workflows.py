@@ -9,26 +9,27 @@ import shutil
 import pytest
 from PIL import Image, ImageChops
 
+from devtools.files import CONTROL_NET
 from devtools.graphs import BYPASSED, as_text
 from devtools.host import PACK
 from devtools.server import ServerError
 from devtools.websocket import WebSocket
 from devtools.workflows import (
     API_EXAMPLES,
-    CONTROL_NET,
     EXAMPLES,
     EXAMPLES_IN_ORDER,
     PHOTOS,
+    REAL_EXAMPLES,
     TWO_PHOTOS,
-    TWO_PHOTOS_SDXL,
     build,
 )
 from msd_core.demo.config import SCENE_SIZE
 from tests.host.control_net import write_control_net
 
 EXAMPLE = pytest.mark.parametrize("example", EXAMPLES_IN_ORDER, ids=lambda example: example.name)
-TEMPLATE = pytest.mark.parametrize("example", (TWO_PHOTOS_SDXL, *EXAMPLES_IN_ORDER), ids=lambda example: example.name)
-"""The examples that run without files, and the one that needs them."""
+TEMPLATE = pytest.mark.parametrize("example", (*REAL_EXAMPLES, *EXAMPLES_IN_ORDER), ids=lambda example: example.name)
+"""Those that need files, and those that run without."""
+REAL = pytest.mark.parametrize("example", REAL_EXAMPLES, ids=lambda example: example.name)
 FRONTEND_ONLY = {"MarkdownNote"}
 REMEDY = "run python -m devtools.workflows"
 # The frontend puts an extra widget after numbers of these names, whatever their schemas say.
@@ -39,7 +40,7 @@ WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 @pytest.fixture(scope="module")
 def server(comfy_server):
     """The server, with a ControlNet file in its folder."""
-    write_control_net(comfy_server.models / "controlnet" / CONTROL_NET)
+    write_control_net(comfy_server.models / "controlnet" / CONTROL_NET.name)
     return comfy_server
 
 
@@ -193,7 +194,7 @@ def test_the_subjects_and_the_control_net_each_change_the_image(server):
 
 def test_the_control_net_follows_its_sketch(server):
     sketched, other = short("two_subjects_controlnet"), short("two_subjects_controlnet")
-    first(other, "ImageCompositeMasked")["x"] += 64
+    first(other, "MSDiffusionCollage")["fit"] = "fill"
     assert picture(server, sketched).tobytes() != picture(server, other).tobytes()
 
 
@@ -333,7 +334,7 @@ def test_graph_and_api_workflow_say_the_same(schemas, example):
         for number, node in api(example.name).items()
     }
     loader = next((number for number in expected if expected[number]["class_type"] == "ControlNetLoader"), None)
-    if loader:  # the frontend would miss its file
+    if loader and not example.real:  # the frontend would miss its file
         del expected[loader]
         for node in expected.values():
             node["inputs"] = {name: value for name, value in node["inputs"].items() if value != [loader, 0]}
@@ -371,26 +372,50 @@ def test_every_subject_of_a_graph_is_drawn_and_named_by_its_node(example):
 
 
 def test_the_templates_in_the_folder_are_those_of_the_descriptions():
-    titles = sorted(example.title for example in (TWO_PHOTOS_SDXL, *EXAMPLES_IN_ORDER))
+    titles = sorted(example.title for example in (*REAL_EXAMPLES, *EXAMPLES_IN_ORDER))
     assert sorted(path.stem for path in EXAMPLES.glob("*.json")) == titles
-    assert titles[:2] == [TWO_PHOTOS_SDXL.title, "MS-Diffusion Try it now (no downloads)"]
+    assert titles == [example.title for example in (*REAL_EXAMPLES, *EXAMPLES_IN_ORDER)], "what runs on SDXL first"
     assert all(title.startswith("MS-Diffusion ") for title in titles), "templates of all packs share one index"
 
 
-def test_every_node_that_loads_a_model_says_where_its_file_comes_from(schemas):
-    offered = {}
-    for node in nodes_of(ui(TWO_PHOTOS_SDXL)):
+@REAL
+def test_every_node_that_loads_a_model_says_where_its_file_comes_from(schemas, example):
+    graph, offered = ui(example), {}
+    for node in nodes_of(graph):
         uploads = any("image_upload" in options for *_, options in fields(schemas[node["type"]]))
         files = node["properties"].get("models", [])
         loads = "Load" in node["type"] and not uploads
-        assert [file["name"] for file in files] == (node["widgets_values"] if loads else []), node["type"]
-        offered |= {} if node["mode"] == BYPASSED else {file["name"]: file for file in files}
-    readme = (PACK / "README.md").read_text("utf-8")
-    assert len(offered) == 3
+        assert [file["name"] for file in files] == (node["widgets_values"][:1] if loads else []), node["type"]
+        offered |= {file["name"]: file for file in files}
+    (note,) = (node["widgets_values"][0] for node in graph["nodes"] if node["type"] == "MarkdownNote")
     for name, file in offered.items():
+        assert f"[{name}]({file['url']})" in note and f"`models/{file['directory']}`" in note, name
+        assert file["url"].startswith("https://huggingface.co/") and "/resolve/main/" in file["url"]
+        assert len(file.get("hash", "")) in (0, 64) and file.get("hash_type", "SHA256") == "SHA256"
+
+
+def test_the_three_files_are_those_of_the_readme():
+    readme = (PACK / "README.md").read_text("utf-8")
+    files = [node["properties"]["models"][0] for node in nodes_of(ui(REAL_EXAMPLES[0]))
+             if "models" in node["properties"] and node["mode"] != BYPASSED]  # fmt: skip
+    assert len(files) == 3
+    for file in files:
         page, _, path = file["url"].partition("/resolve/main/")
-        assert f"({page}): `{path}`" in readme, name
-        assert f"`{name}`" in readme and f"`models/{file['directory']}`" in readme, name
+        assert f"({page}): `{path}`" in readme, file["name"]
+        assert f"`{file['name']}`" in readme and f"`models/{file['directory']}`" in readme, file["name"]
+
+
+@REAL
+def test_backgrounds_are_removed_from_the_start_only_where_the_graph_needs_it(example):
+    modes = {node["type"]: node["mode"] for node in nodes_of(ui(example)) if "Background" in node["type"]}
+    expected = 0 if example.cut_outs else BYPASSED
+    assert modes == {"LoadBackgroundRemovalModel": expected, "RemoveBackground": expected}
+    assert example.cut_outs == (example.kind in ("control", "collage"))
+
+
+@REAL
+def test_every_phrase_of_a_template_stands_in_its_prompt(example):
+    assert all(subject.phrase in example.prompt for subject in example.subjects)
 
 
 def test_two_real_photos_run_through(server):
