@@ -1,4 +1,4 @@
-"""*SDXL 01 Two photos* as the frontend queues it, on files under the names that it gives."""
+"""The SDXL templates as the frontend queues them: on the demo models, and on files of the released formats."""
 
 import io
 import shutil
@@ -7,21 +7,27 @@ import sys
 import pytest
 from PIL import Image, ImageChops
 
-from devtools.files import ADAPTER, CHECKPOINT, IMAGE_ENCODER
+from devtools.files import ADAPTER, CHECKPOINT, CONTROL_NET, IMAGE_ENCODER
 from devtools.server import ComfyServer, ServerError
-from devtools.workflows import PHOTOS, TWO_PHOTOS_SDXL, build
+from devtools.workflows import PHOTOS, REAL_EXAMPLES, TWO_PHOTOS_SDXL, build
 from msd_core.demo import config
 from tests.conftest import HOST
+from tests.host.control_net import write_control_net
 from tests.host.released_files import write_released_files
 
-LOADERS = {"CheckpointLoaderSimple", "CLIPVisionLoader"}
+LOADERS = {"CheckpointLoaderSimple", "CLIPVisionLoader", "LoraLoaderModelOnly"}
+CUTTING = ("LoadBackgroundRemovalModel", "RemoveBackground")
+EVERY = pytest.mark.parametrize("example", REAL_EXAMPLES, ids=lambda example: example.name)
 SIDE = 128
 
 
-def queued(**settings) -> dict:
-    """What the frontend queues: bypassed nodes and their links left out. Settings go by input name."""
-    graph = build(TWO_PHOTOS_SDXL)
-    left_out = {str(node.id) for node in graph.nodes if node.bypassed}
+def queued(example=TWO_PHOTOS_SDXL, without: tuple[str, ...] = (), **settings) -> dict:
+    """What the frontend queues: bypassed nodes and their links left out, and nodes of some types as if bypassed.
+
+    Settings go by input name.
+    """
+    graph = build(example)
+    left_out = {str(node.id) for node in graph.nodes if node.bypassed or node.type in without}
     prompt = {number: node for number, node in graph.to_api().items() if number not in left_out}
     for node in prompt.values():
         kept = {name: value for name, value in node["inputs"].items()
@@ -32,8 +38,8 @@ def queued(**settings) -> dict:
 
 
 def on_demo_models(prompt: dict) -> dict:
-    """The same with the demo models in the place of the two loaders of the host."""
-    taken, slots = {}, {"CheckpointLoaderSimple": (0, 1, 2), "CLIPVisionLoader": (3,)}
+    """The same with the demo models in the place of the host's loaders, a LoRA's too."""
+    taken, slots = {}, {"CheckpointLoaderSimple": (0, 1, 2), "CLIPVisionLoader": (3,), "LoraLoaderModelOnly": (0,)}
     for number, node in prompt.items():
         for slot, output in enumerate(slots.get(node["class_type"], ())):
             taken[number, slot] = ["demo", output]
@@ -88,6 +94,43 @@ def test_the_photos_reach_the_picture_with_the_adapter_from_its_file(comfy_serve
         file.unlink()
     assert pictures[0].size == (SIDE, SIDE)
     assert difference(*pictures) > 2
+
+
+@EVERY
+def test_every_template_runs_on_the_demo_models_and_its_subjects_reach_the_picture(comfy_server, example):
+    put_photos(comfy_server)
+    write_control_net(comfy_server.models / CONTROL_NET.directory / CONTROL_NET.name)
+    file = comfy_server.models / ADAPTER.directory / ADAPTER.name
+    shutil.copy(config.ADAPTER_FILE, file)
+    settings = {"without": CUTTING, "width": SIDE, "height": SIDE, "steps": 4}
+    try:
+        pictures = [picture(comfy_server, on_demo_models(queued(example, **settings, **scale)))
+                    for scale in ({}, {"scale": 0.0})]  # fmt: skip
+    finally:
+        file.unlink()
+    side = int(SIDE * (1.5 if example.kind == "hires" else 1))
+    assert [shown.size for shown in pictures] == [(side, side)] * 2
+    assert difference(*pictures) > 2
+
+
+def test_each_regional_prompt_reaches_the_picture_in_its_own_place(comfy_server):
+    (example,) = (example for example in REAL_EXAMPLES if example.kind == "regional")
+    put_photos(comfy_server)
+    file = comfy_server.models / ADAPTER.directory / ADAPTER.name
+    shutil.copy(config.ADAPTER_FILE, file)
+    try:
+        plain, other = (queued(example, width=SIDE, height=SIDE, steps=1) for _ in range(2))
+        for node in other.values():
+            if node["inputs"].get("text", "").startswith("a cat, "):
+                node["inputs"]["text"] = "a red rocket at night"
+        pictures = [picture(comfy_server, on_demo_models(prompt)) for prompt in (plain, other)]
+    finally:
+        file.unlink()
+    left, right = (
+        max(high for _, high in ImageChops.difference(*(shown.crop(part) for shown in pictures)).getextrema())
+        for part in ((16, 40, 64, 112), (96, 72, SIDE, SIDE))
+    )
+    assert left > right, "the cat's prompt acts in the cat's box"
 
 
 @pytest.mark.slow
