@@ -10,6 +10,7 @@ from .plan import (
     BELOW_APPLY,
     BLUE,
     GAP,
+    GROUP_GAP,
     PATCH_WIDTH,
     PATCHES,
     RED,
@@ -35,7 +36,7 @@ class RealFiles(Plan):
         return self.example.scale
 
     def load(self) -> Mapping[str, Output]:
-        self.bottom = 370
+        self.bottom = 130 + GAP + 114 + GROUP_GAP
         checkpoint = self.add(
             "CheckpointLoaderSimple", (SOURCES, 0), (SOURCE_WIDTH, 130), file=CHECKPOINT, ckpt_name=CHECKPOINT.name
         )
@@ -44,7 +45,7 @@ class RealFiles(Plan):
             clip_name=IMAGE_ENCODER.name,
         )  # fmt: skip
         adapter = self.add(
-            "MSDiffusionAdapterLoader", (SUBJECT_COLUMN, 90 + GAP), (SUBJECT_WIDTH, 114), file=ADAPTER,
+            "MSDiffusionAdapterLoader", (SOURCES, 130 + GAP), (SOURCE_WIDTH, 114), file=ADAPTER,
             adapter_name=ADAPTER.name,
         )  # fmt: skip
         return {
@@ -55,7 +56,7 @@ class RealFiles(Plan):
     def subjects(self) -> list[Output]:
         with self.graph.group("1. Models", BLUE):
             self.remover = self.add(
-                "LoadBackgroundRemovalModel", (SOURCES, 130 + GAP), (SOURCE_WIDTH, 66),
+                "LoadBackgroundRemovalModel", (SUBJECT_COLUMN, 90 + GAP), (SUBJECT_WIDTH, 90),
                 bypassed=not self.example.cut_outs, file=BACKGROUND_REMOVAL, bg_removal_name=BACKGROUND_REMOVAL.name,
             )["bg_model"]  # fmt: skip
         return super().subjects()

@@ -248,19 +248,19 @@ class Tiles(Plan):
         """The whole latent with one tile sampled anew."""
         place = {"width": self.width, "height": self.side, "x": x}
         cropped = self.add(
-            "MSDiffusionCropEmbeds", (left, 0), (TILE_WIDTH, 200),
+            "MSDiffusionCropEmbeds", (left, 0), (TILE_WIDTH, 230),
             embeds=embeds, **place, frame_width=self.side, frame_height=self.side,
         )  # fmt: skip
         model = self.add(
-            "MSDiffusionApply", (left, 250), (TILE_WIDTH, APPLY_HEIGHT), model=self.models["model"],
+            "MSDiffusionApply", (left, 280), (TILE_WIDTH, APPLY_HEIGHT), model=self.models["model"],
             embeds=cropped["embeds"], scale=self.scale,
         )["model"]  # fmt: skip
-        part = self.add("LatentCrop", (left, 520), (TILE_WIDTH, 150), samples=whole, **place)
+        part = self.add("LatentCrop", (left, 550), (TILE_WIDTH, 150), samples=whole, **place)
         sampled = self.sampler_node(
-            (left, 720), model, part["LATENT"], seed, TILE_WIDTH, steps=STEPS // 2, denoise=0.25
+            (left, 750), model, part["LATENT"], seed, TILE_WIDTH, steps=STEPS // 2, denoise=0.25
         )
         return self.add(
-            "LatentComposite", (left, 1040), (TILE_WIDTH, 150),
+            "LatentComposite", (left, 1070), (TILE_WIDTH, 150),
             samples_to=whole, samples_from=sampled["LATENT"], x=x, feather=self.seam,
         )["LATENT"]  # fmt: skip
 
