@@ -103,7 +103,7 @@ class Plan:
                     **dict(subject.settings), **self.cut_out(subject, source, top + 230 + GAP),
                 )  # fmt: skip
                 placed.append(node["subject"])
-                self.bottom = below + GAP
+                self.bottom = below + 36
         return placed
 
     def source(self, subject: ExampleSubject, top: int) -> tuple[Node, int]:

@@ -10,7 +10,6 @@ from .plan import (
     BELOW_APPLY,
     BLUE,
     GAP,
-    GROUP_GAP,
     PATCH_WIDTH,
     PATCHES,
     RED,
@@ -36,16 +35,16 @@ class RealFiles(Plan):
         return self.example.scale
 
     def load(self) -> Mapping[str, Output]:
-        self.bottom = 130 + GAP + 114 + GROUP_GAP
+        self.bottom = 166 + 112 + 104
         checkpoint = self.add(
-            "CheckpointLoaderSimple", (SOURCES, 0), (SOURCE_WIDTH, 130), file=CHECKPOINT, ckpt_name=CHECKPOINT.name
+            "CheckpointLoaderSimple", (SOURCES, 0), (SOURCE_WIDTH, 128), file=CHECKPOINT, ckpt_name=CHECKPOINT.name
         )
         encoder = self.add(
             "CLIPVisionLoader", (SUBJECT_COLUMN, 0), (SUBJECT_WIDTH, 90), file=IMAGE_ENCODER,
             clip_name=IMAGE_ENCODER.name,
         )  # fmt: skip
         adapter = self.add(
-            "MSDiffusionAdapterLoader", (SOURCES, 130 + GAP), (SOURCE_WIDTH, 114), file=ADAPTER,
+            "MSDiffusionAdapterLoader", (SOURCES, 166), (SOURCE_WIDTH, 112), file=ADAPTER,
             adapter_name=ADAPTER.name,
         )  # fmt: skip
         return {
