@@ -1,13 +1,12 @@
-"""A square picture to draw on: pictures, threads, tags and shapes. Needs Pillow."""
+"""A square picture to draw on: pictures, threads, tags and frames. Needs Pillow."""
 
 from pathlib import Path
 
-from PIL import Image, ImageColor, ImageDraw, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 SIZE = 512
 OVERSAMPLING = 3
 PAPER, FRAME, INK, FAINT = "#1e2126", "#2b3038", "#f2f0ea", "#8b93a1"
-HEAT = ("#0d083c", "#56147a", "#bb3754", "#f98e09", "#fcffa4")
 Point = tuple[float, float]
 Rectangle = tuple[float, float, float, float]
 
@@ -41,6 +40,12 @@ class Page:
         self._image.paste(fitted, (left, top), shape)
         self.rectangle(edges, None, color, 3)
 
+    def whole(self, picture: Image.Image, edges: Rectangle) -> None:
+        """A picture as large as fits, nothing of it cut off."""
+        left, top, right, bottom = _scaled(edges)
+        fitted = ImageOps.contain(picture, (right - left, bottom - top), Image.Resampling.LANCZOS)
+        self._image.paste(fitted, ((left + right - fitted.width) // 2, (top + bottom - fitted.height) // 2))
+
     def thread(self, start: Point, end: Point, color: str) -> None:
         """A soft S from one point to another."""
         (x0, y0), (x1, y1) = start, end
@@ -63,34 +68,6 @@ class Page:
         font = ImageFont.load_default(17 * OVERSAMPLING)
         self._draw.text(_scaled((x + 13, y + 13)), text, PAPER, font, anchor="mm")
 
-    def lines(self, lines: Image.Image, edges: Rectangle) -> None:
-        """Lines that are white on black, in ink."""
-        mask, at = _laid(lines, edges)
-        self._image.paste(Image.new("RGB", mask.size, INK), at, mask)
-
-    def cutout(self, cutout: Image.Image, edges: Rectangle) -> None:
-        """A picture on nothing."""
-        fitted, at = _laid(cutout, edges)
-        self._image.paste(fitted, at, fitted)
-
-    def outline(self, cutout: Image.Image, edges: Rectangle, color: str, width: float) -> None:
-        """A coloured rim around a cutout, to lie under it."""
-        rim = self._around(cutout, edges, width).filter(ImageFilter.GaussianBlur(2))
-        self._image.paste(Image.new("RGB", rim.size, color), mask=rim)
-
-    def glow(self, cutout: Image.Image, edges: Rectangle, color: str) -> None:
-        """A soft light around a cutout, to lie under it."""
-        light = self._around(cutout, edges, 12).filter(ImageFilter.GaussianBlur(8 * OVERSAMPLING))
-        self._image.paste(Image.new("RGB", light.size, color), mask=light)
-
-    def _around(self, cutout: Image.Image, edges: Rectangle, width: float) -> Image.Image:
-        """A mask of the page: the cutout's shape, wider by some pixels on every side."""
-        shape, at = _laid(cutout.getchannel("A"), edges)
-        mask = Image.new("L", self._image.size)
-        mask.paste(shape, at)
-        grown = mask.filter(ImageFilter.GaussianBlur(width * OVERSAMPLING / 2))
-        return grown.point(lambda value: 255 * (value > 12))
-
     def dashed(self, start: Point, end: Point, color: str, width: float = 2) -> None:
         length = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
         for step in range(0, round(length), 9):
@@ -104,16 +81,6 @@ class Page:
                            ((left, top), (left, bottom)), ((right, top), (right, bottom))):
             self.dashed(start, end, color, width)
 
-    def heat(self, photo: Image.Image, shape: Image.Image, edges: Rectangle) -> None:
-        """A grey photo with a heat map over it, hot where the shape is white."""
-        left, top, right, bottom = _scaled(edges)
-        size = (right - left, bottom - top)
-        soft = shape.convert("L").resize(size).filter(ImageFilter.GaussianBlur(9 * OVERSAMPLING))
-        ramp = [_heat_color(value / 255) for value in range(256)]
-        hot = Image.merge("RGB", [soft.point([color[band] for color in ramp]) for band in range(3)])
-        grey = ImageOps.fit(photo, size, Image.Resampling.LANCZOS).convert("L").convert("RGB")
-        self._image.paste(Image.blend(grey, hot, 0.7), (left, top))
-
     def corner(self, edges: Rectangle, share: float, color: str) -> None:
         """The smaller frame of a first pass inside the frame, and an arrow from its corner to the frame's."""
         left, top, right, bottom = edges
@@ -126,20 +93,6 @@ class Page:
 
     def save(self, path: Path, quality: int = 90) -> None:
         self._image.resize((SIZE, SIZE), Image.Resampling.LANCZOS).save(path, quality=quality, optimize=True)
-
-
-def _heat_color(heat: float) -> tuple[int, ...]:
-    """The colour of a heat from 0 to 1."""
-    position = heat * (len(HEAT) - 1)
-    lower = min(int(position), len(HEAT) - 2)
-    low, high = (ImageColor.getrgb(HEAT[lower + step]) for step in (0, 1))
-    return tuple(round(a + (b - a) * (position - lower)) for a, b in zip(low, high, strict=True))
-
-
-def _laid(image: Image.Image, edges: Rectangle) -> tuple[Image.Image, tuple[int, int]]:
-    """An image in the size of its place on the page, and its upper left corner there."""
-    left, top, right, bottom = _scaled(edges)
-    return image.resize((right - left, bottom - top), Image.Resampling.LANCZOS), (left, top)
 
 
 def _scaled(lengths: tuple[float, ...]) -> tuple[int, ...]:

@@ -1,25 +1,37 @@
-"""Pictures for the example workflows: subjects on the left, each led into its place on the right. Needs Pillow."""
+"""Pictures for the example workflows: what goes in on the left, what a real run makes of it on the right.
 
+What needs SDXL shows photos and boxes alone: no result is drawn that nobody has made.
+
+Usage, from the pack's folder, with a ComfyUI where the two commands look for it: python -m devtools.thumbnails
+Words after it choose examples by name. Needs Pillow.
+"""
+
+import io
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageOps
 
-from msd_core.demo.config import SCENE_SIZE
-from msd_core.demo.scenes import paint_scene
 from msd_core.demo.world import draw_subject
 
+from .environment import environment_python
 from .examples import FRAMES, Drawing, Example, ExampleSubject, Kind
-from .host import PACK
+from .graphs import Graph
+from .host import find_or_clone_host
 from .page import FAINT, FRAME, INK, PAPER, Page, Point, Rectangle
+from .server import ComfyServer
+from .workflows import EXAMPLES, EXAMPLES_IN_ORDER, PHOTOS, REAL_EXAMPLES, build
 
-GREY = "#808080"
 COLORS = ("#4f9dff", "#ff8a4c", "#37c98b", "#c77dff")
 PICTURE: Rectangle = (208, 122, 488, 402)
+HEADING_TOP = 66
+"""Under the badge that the list of templates lays over the upper left corner."""
+PAIR = ((244, 104), (244, 282))
+PAIR_SIDE = 166
 DRAWING_SIZE = 768
-PHOTOS = PACK / "example_workflows" / "photos"
+ONE_SUBJECT, INPUTS_ONLY = "a subject and its box", "what goes in: photos and boxes"
 
 CAPTIONS: dict[Kind, str] = {
     "plain": "subjects and their boxes",
@@ -34,66 +46,69 @@ CAPTIONS: dict[Kind, str] = {
     "scores": "how near each image comes to its subjects",
     "collage": "cut-outs in their boxes, then sampled",
 }
+SHOWN: dict[Kind, tuple[tuple[str, str], ...]] = {
+    "control": (("PreviewImage", "Canny"), ("SaveImage", "VAEDecode")),
+    "regions": (("PreviewImage", "MSDiffusionLayout"), ("SaveImage", "VAEDecode")),
+    "collage": (("PreviewImage", "MSDiffusionCollage"), ("SaveImage", "VAEDecode")),
+    "attribution": (("SaveImage", "MSDiffusionAttributionMaps"),),
+    "scores": (("MSDiffusionScore", "VAEDecode"),),
+}
+"""Which nodes' pictures are shown: their types and the types of what they show; by default what is saved."""
+SAVED = (("SaveImage", "VAEDecode"),)
 
 
-class Sprite:
-    """A subject as its node draws it.
+def run(server: ComfyServer, example: Example) -> list[Image.Image]:
+    """The pictures of a real run that its thumbnail shows."""
+    prompt = _queued(build(example))
+    outputs = server.run(prompt)["outputs"]
+    pictures = []
+    for type, shown in SHOWN.get(example.kind, SAVED):
+        number = next(
+            number for number, node in prompt.items()
+            if node["class_type"] == type and prompt[node["inputs"]["images"][0]]["class_type"] == shown
+        )  # fmt: skip
+        pictures += [Image.open(io.BytesIO(server.view(**record))).convert("RGB")
+                     for record in outputs[number]["images"]]  # fmt: skip
+    return pictures
 
-    Attributes:
-        picture: it on white.
-        mask: white where it is.
-        cutout: it on nothing, cropped to its bounds.
+
+def _queued(graph: Graph) -> dict:
+    """A graph as the frontend queues it: links go past its bypassed nodes, to what has the output's name there."""
+    prompt = graph.to_api()
+    gone = {str(node.id): node for node in graph.nodes if node.bypassed or node.server_only}
+    for number, node in prompt.items():
+        for name, value in node["inputs"].items():
+            if number not in gone and isinstance(value, list) and value[0] in gone:
+                passed = list(gone[value[0]].kind.outputs)[value[1]]
+                node["inputs"][name] = prompt[value[0]]["inputs"][passed]
+    return {number: node for number, node in prompt.items() if number not in gone}
+
+
+def draw_thumbnail(example: Example, results: Sequence[Image.Image], path: Path) -> None:
+    """Draws the picture beside an example's graph, a square JPEG.
+
+    Args:
+        results: what `run` has yielded; nothing for an example that needs files.
     """
-
-    def __init__(self, subject: ExampleSubject):
-        pixels, mask, _ = draw_subject(subject.source.kind, subject.source.seed, DRAWING_SIZE)
-        self.picture = Image.fromarray(np.round(pixels * 255).astype(np.uint8))
-        self.mask = Image.fromarray(np.round(mask * 255).astype(np.uint8))
-        whole = self.picture.copy()
-        whole.putalpha(self.mask)
-        self.cutout = whole.crop(self.mask.getbbox())
-
-
-class Snapshot:
-    """A subject as its photo shows it.
-
-    Attributes:
-        picture: the photo.
-    """
-
-    def __init__(self, subject: ExampleSubject):
-        self.picture = Image.open(PHOTOS / subject.source.file).convert("RGB")
-
-
-def draw_thumbnail(example: Example, path: Path) -> None:
-    """Draws the picture beside an example's graph, a square JPEG."""
     page = Page()
-    page.text(24, 36, example.heading, 30, INK)
-    drawn = all(isinstance(subject.source, Drawing) for subject in example.subjects)
-    draw = _draw_layout if example.real else DRAWINGS[example.kind]
-    draw(page, example, [(Sprite if drawn else Snapshot)(subject) for subject in example.subjects])
+    page.text(24, HEADING_TOP, example.heading, 26, INK)
+    draw = _draw_layout if example.real else DRAWINGS.get(example.kind, _draw_result)
+    draw(page, example, results)
     one = example.kind == "plain" and len(example.subjects) == 1
-    plain = "a subject and its box" if one else CAPTIONS.get(example.kind, "")
-    page.text(24, 462, "what goes in: photos and boxes" if example.real else plain, 17, FAINT)
-    page.save(path, 72 if example.real else 90)  # photos keep less of what a drawing needs
+    caption = INPUTS_ONLY if example.real else ONE_SUBJECT if one else CAPTIONS[example.kind]
+    page.text(24, 462, caption, 17, FAINT)
+    page.save(path, 72 if example.real else 85)  # photos keep less of what a drawing needs
 
 
-def _draw_boxes(page: Page, example: Example, sprites: list[Sprite]) -> None:
-    boxes = _boxes(example)
-    if example.kind == "control":
-        page.rectangle(PICTURE, FRAME, FAINT, 1.5)
-    elif example.kind == "collage":
-        page.rectangle(PICTURE, GREY, FAINT, 1.5)
-    else:
-        page.photo(_scene(example), PICTURE, FAINT)
-    _draw_subjects(page, example, sprites, [(box[0], (box[1] + box[3]) / 2) for box in boxes])
-    for index, (sprite, box) in enumerate(zip(sprites, boxes, strict=True)):
-        if example.kind == "control":
-            page.lines(_edges(sprite), _inside(box, sprite))
-        else:
-            page.cutout(sprite.cutout, _inside(box, sprite, 1.0 if example.kind == "collage" else 0.9))
-        page.rectangle(box, None, COLORS[index], 3)
-        page.dot(box[0], (box[1] + box[3]) / 2, COLORS[index])
+def _draw_layout(page: Page, example: Example, results: Sequence[Image.Image]) -> None:
+    """The layout alone."""
+    page.rectangle(PICTURE, FRAME, FAINT, 1.5)
+    _draw_boxes(page, example)
+
+
+def _draw_result(page: Page, example: Example, results: Sequence[Image.Image]) -> None:
+    page.photo(results[0], PICTURE, FAINT)
+    _draw_boxes(page, example)
     if example.kind == "hires":
         page.corner(PICTURE, 1 / 1.5, PAPER)
     if example.kind == "tiles":
@@ -101,8 +116,22 @@ def _draw_boxes(page: Page, example: Example, sprites: list[Sprite]) -> None:
             page.dashed_rectangle(_in_picture((left, 0, right, 1)), color, 3)
     if example.kind == "views":
         _draw_schedules(page, example)
+
+
+def _draw_boxes(page: Page, example: Example) -> None:
+    boxes = [_in_picture(subject.box) for subject in example.subjects]
+    _draw_subjects(page, example, [(box[0], (box[1] + box[3]) / 2) for box in boxes])
     for index, box in enumerate(boxes):
-        page.tag(box[0], box[1], str(index + 1), COLORS[index])
+        if example.kind == "auto layout":
+            page.dashed_rectangle(box, COLORS[index], 3)
+        else:
+            page.rectangle(box, None, COLORS[index], 3)
+        page.dot(box[0], (box[1] + box[3]) / 2, COLORS[index])
+    corners: set[Point] = set()
+    for index, box in enumerate(boxes):
+        left, top = box[0] + 30 * ((box[0], box[1]) in corners), box[1]
+        corners.add((box[0], box[1]))
+        page.tag(left, top, str(index + 1), COLORS[index])
 
 
 def _draw_schedules(page: Page, example: Example) -> None:
@@ -117,112 +146,49 @@ def _draw_schedules(page: Page, example: Example) -> None:
         page.rectangle((start, y - half, end, y + half), COLORS[index], COLORS[index], 0)
 
 
-def _draw_layout(page: Page, example: Example, photos: list[Snapshot]) -> None:
-    """The layout alone: what SDXL makes of it can't be drawn."""
-    boxes = _boxes(example)
-    page.rectangle(PICTURE, FRAME, FAINT, 1.5)
-    _draw_subjects(page, example, photos, [(box[0], (box[1] + box[3]) / 2) for box in boxes])
-    for index, box in enumerate(boxes):
-        page.rectangle(box, None, COLORS[index], 3)
-        page.dot(box[0], (box[1] + box[3]) / 2, COLORS[index])
-        page.tag(box[0], box[1], str(index + 1), COLORS[index])
+def _draw_pair(page: Page, example: Example, results: Sequence[Image.Image]) -> None:
+    """What stands between, and what comes of it; or a map for each subject."""
+    _draw_subjects(page, example, [])
+    for index, (result, (left, top)) in enumerate(zip(results, PAIR, strict=True)):
+        edges = (left, top, left + PAIR_SIDE, top + PAIR_SIDE)
+        page.whole(result, edges)
+        page.rectangle(edges, None, COLORS[index] if example.kind == "attribution" else FAINT, 3)
 
 
-def _draw_auto_layout(page: Page, example: Example, sprites: list[Sprite]) -> None:
-    boxes = _boxes(example)
-    places = [_inside(box, sprite) for box, sprite in zip(_moved(boxes), sprites, strict=True)]
-    page.photo(_scene(example), PICTURE, FAINT)
-    _draw_subjects(page, example, sprites, [(left, (top + bottom) / 2) for left, top, _, bottom in places])
-    for index, (sprite, place, box) in enumerate(zip(sprites, places, boxes, strict=True)):
-        page.glow(sprite.cutout, place, COLORS[index])
-        page.cutout(sprite.cutout, place)
-        page.dashed_rectangle(box, COLORS[index])
-        page.tag(box[0], box[1], str(index + 1), COLORS[index])
-
-
-def _moved(boxes: list[Rectangle]) -> list[Rectangle]:
-    """Where the example's picture has its subjects: the first lower, the second further up and to the right."""
-    side = PICTURE[2] - PICTURE[0]
-    return [
-        (left + across * side, top + down * side, right + across * side, bottom + down * side)
-        for (left, top, right, bottom), (across, down) in zip(boxes, ((0.0, 0.1), (0.1, -0.1)), strict=True)
-    ]
-
-
-def _draw_free_form(page: Page, example: Example, sprites: list[Sprite]) -> None:
-    places = [_inside(box, sprite, 0.84) for box, sprite in zip(_boxes(example), sprites, strict=True)]
-    page.photo(_scene(example), PICTURE, FAINT)
-    _draw_subjects(page, example, sprites, [(left, (top + bottom) / 2) for left, top, _, bottom in places])
-    for index, (sprite, (left, top, right, bottom)) in enumerate(zip(sprites, places, strict=True)):
-        page.outline(sprite.cutout, (left, top, right, bottom), INK, 10)
-        page.outline(sprite.cutout, (left, top, right, bottom), COLORS[index], 8)
-        page.cutout(sprite.cutout, (left, top, right, bottom))
-        page.tag(left - 13, top - 13, str(index + 1), COLORS[index])
-
-
-def _draw_blend(page: Page, example: Example, sprites: list[Sprite]) -> None:
-    scene, side, gap = _scene(example), 132, 16
-    first, second = (_in_scene(scene, sprite) for sprite in sprites)
-    _draw_subjects(page, example, sprites, [])
-    for frame in range(FRAMES):
+def _draw_batch(page: Page, example: Example, results: Sequence[Image.Image]) -> None:
+    side, gap = 132, 16
+    _draw_subjects(page, example, [])
+    for frame, result in enumerate(results):
         left, top = PICTURE[0] + frame % 2 * (side + gap), PICTURE[1] + frame // 2 * (side + gap)
-        share = frame / (FRAMES - 1)
-        color = COLORS[0] if share < 0.5 else COLORS[1]
-        page.photo(Image.blend(first, second, share), (left, top, left + side, top + side), color)
+        color = COLORS[0] if frame < FRAMES / 2 else COLORS[1]
+        page.photo(result, (left, top, left + side, top + side), color)
         page.tag(left, top, str(frame + 1), color)
 
 
-def _draw_attribution(page: Page, example: Example, sprites: list[Sprite]) -> None:
-    scene = _scene(example)
-    for sprite, subject in zip(sprites, example.subjects, strict=True):
-        place = tuple(round(edge * scene.width) for edge in subject.box)
-        _paste(scene, sprite, place)
-    _draw_subjects(page, example, sprites, [])
-    for index, (sprite, subject) in enumerate(zip(sprites, example.subjects, strict=True)):
-        left, top = 244, (98, 288)[index]
-        shape = Image.new("L", scene.size)
-        place = tuple(round(edge * scene.width) for edge in subject.box)
-        laid = _fitted(sprite.cutout.getchannel("A"), place)
-        shape.paste(*laid)
-        page.heat(scene, shape, (left, top, left + 170, top + 170))
-        page.rectangle((left, top, left + 170, top + 170), None, COLORS[index], 3)
-        page.tag(left, top, str(index + 1), COLORS[index])
+def _draw_scores(page: Page, example: Example, results: Sequence[Image.Image]) -> None:
+    """Each image with its bars, as the node shows them."""
+    _draw_subjects(page, example, [])
+    height = (450 - 100) / len(results)
+    for number, result in enumerate(results):
+        top = 100 + number * height
+        page.whole(result, (PICTURE[0], top, PICTURE[2], top + height - 6))
 
 
-def _draw_scores(page: Page, example: Example, sprites: list[Sprite]) -> None:
-    """Images with bars beside them; in the second one a subject is missing."""
-    _draw_subjects(page, example, sprites, [])
-    side, gap, left = 88, 14, PICTURE[0] + 8
-    for number, shares in enumerate(((0.92, 0.84), (0.9, 0.14), (0.78, 0.7))):
-        top = PICTURE[1] + number * (side + gap) - 6
-        scene = _scene(example)
-        for sprite, subject, share in zip(sprites, example.subjects, shares, strict=True):
-            if share > 0.5:
-                _paste(scene, sprite, tuple(round(edge * scene.width) for edge in subject.box))
-        page.photo(scene, (left, top, left + side, top + side), FAINT)
-        start, end = left + side + 18, PICTURE[2]
-        for index, share in enumerate(shares):
-            middle = top + side * (index + 1) / 3
-            page.rectangle((start, middle - 7, end, middle + 7), FRAME, FRAME, 0)
-            page.rectangle((start, middle - 7, start + (end - start) * share, middle + 7), COLORS[index],
-                           COLORS[index], 0)
-
-
-DRAWINGS: dict[Kind, Callable[[Page, Example, list[Any]], None]] = {
-    "plain": _draw_boxes, "control": _draw_boxes, "hires": _draw_boxes, "views": _draw_boxes, "tiles": _draw_boxes,
-    "collage": _draw_boxes,
-    "auto layout": _draw_auto_layout, "regions": _draw_free_form, "blend": _draw_blend,
-    "attribution": _draw_attribution, "scores": _draw_scores,
+DRAWINGS: dict[Kind, Callable[[Page, Example, Sequence[Image.Image]], None]] = {
+    "control": _draw_pair, "regions": _draw_pair, "collage": _draw_pair, "attribution": _draw_pair,
+    "blend": _draw_batch, "scores": _draw_scores,
 }  # fmt: skip
 
 
-def _draw_subjects(page: Page, example: Example, sprites: Sequence[Sprite | Snapshot], ends: Sequence[Point]) -> None:
-    """The drawings with their phrases, and a thread from each drawing to where it leads."""
+def _draw_subjects(page: Page, example: Example, ends: Sequence[Point]) -> None:
+    """The subjects' pictures with their phrases, and a thread from each to where it leads."""
     tile, gap = (136, 40) if len(example.subjects) > 1 else (164, 0)
     top = (PICTURE[1] + PICTURE[3]) / 2 - (len(example.subjects) * (tile + gap) - gap) / 2 - 8
-    for index, (subject, sprite) in enumerate(zip(example.subjects, sprites, strict=True)):
+    top = max(top, HEADING_TOP + 36)
+    for index, subject in enumerate(example.subjects):
         color, upper = COLORS[index], top + index * (tile + gap)
-        views = [sprite.picture, *([ImageOps.mirror(sprite.picture)] if subject.mirrored else [])]
+        picture = _picture(subject)
+        views = [picture, *([ImageOps.mirror(picture)] if subject.mirrored else [])]
         side = tile - 22 * (len(views) - 1)
         for shift, view in reversed(list(enumerate(views))):
             left, above = 24 + 22 * shift, upper + 22 * shift
@@ -232,51 +198,35 @@ def _draw_subjects(page: Page, example: Example, sprites: Sequence[Sprite | Snap
             page.thread((24 + tile, upper + tile / 2), ends[index], color)
 
 
-def _scene(example: Example) -> Image.Image:
-    """The example's scene without subjects, square."""
-    pixels = np.round(paint_scene(example.scene, SCENE_SIZE, SCENE_SIZE, 1) * 255).astype(np.uint8)
-    return Image.fromarray(pixels).resize((840, 840), Image.Resampling.BICUBIC)
-
-
-def _in_scene(scene: Image.Image, sprite: Sprite) -> Image.Image:
-    """A scene with one sprite in its middle."""
-    picture = scene.copy()
-    _paste(picture, sprite, tuple(round(edge * scene.width) for edge in (0.12, 0.12, 0.88, 0.88)))
-    return picture
-
-
-def _paste(picture: Image.Image, sprite: Sprite, place: tuple[int, ...]) -> None:
-    cutout, at = _fitted(sprite.cutout, place)
-    picture.paste(cutout, at, cutout)
-
-
-def _fitted(image: Image.Image, place: tuple[int, ...]) -> tuple[Image.Image, tuple[int, int]]:
-    """An image as large as fits into a rectangle of pixels, and its upper left corner there."""
-    left, top, right, bottom = place
-    fitted = ImageOps.contain(image, (right - left, bottom - top), Image.Resampling.LANCZOS)
-    return fitted, (left + (right - left - fitted.width) // 2, top + (bottom - top - fitted.height) // 2)
-
-
-def _edges(sprite: Sprite) -> Image.Image:
-    """The drawing's lines in white on black."""
-    soft = sprite.picture.convert("L").filter(ImageFilter.GaussianBlur(2))
-    edges = soft.filter(ImageFilter.FIND_EDGES).point(lambda value: min(255, 18 * value))
-    return edges.filter(ImageFilter.MaxFilter(5)).crop(sprite.mask.getbbox())
-
-
-def _boxes(example: Example) -> list[Rectangle]:
-    return [_in_picture(subject.box) for subject in example.subjects]
-
-
-def _inside(box: Rectangle, sprite: Sprite, share: float = 0.9) -> Rectangle:
-    """Where in a box the sprite's cutout lies: in the middle, filling a share of it."""
-    left, top, right, bottom = box
-    width, height = sprite.cutout.size
-    scale = share * min((right - left) / width, (bottom - top) / height) / 2
-    x, y = (left + right) / 2, (top + bottom) / 2
-    return x - width * scale, y - height * scale, x + width * scale, y + height * scale
+def _picture(subject: ExampleSubject) -> Image.Image:
+    """A subject's picture: drawn as its node draws it, or its photo."""
+    if not isinstance(subject.source, Drawing):
+        return Image.open(PHOTOS / subject.source.file).convert("RGB")
+    pixels, _, _ = draw_subject(subject.source.kind, subject.source.seed, DRAWING_SIZE)
+    return Image.fromarray(np.round(pixels * 255).astype(np.uint8))
 
 
 def _in_picture(edges: Rectangle) -> Rectangle:
     """Fractions of the picture as places on the page."""
     return tuple(PICTURE[axis % 2] + edge * (PICTURE[2] - PICTURE[0]) for axis, edge in enumerate(edges))
+
+
+def main(names: list[str]) -> None:
+    chosen = [example for example in (*REAL_EXAMPLES, *EXAMPLES_IN_ORDER) if not names or example.name in names]
+    for example in chosen:
+        if example.real:
+            draw_thumbnail(example, (), EXAMPLES / f"{example.title}.jpg")
+    to_run = [example for example in chosen if not example.real]
+    if not to_run:
+        return
+    host = find_or_clone_host()
+    if host is None:
+        sys.exit("Thumbnails need a ComfyUI: set COMFYUI_PATH to its folder.")
+    with ComfyServer(host, environment_python(host)) as server:
+        for example in to_run:
+            draw_thumbnail(example, run(server, example), EXAMPLES / f"{example.title}.jpg")
+            print(example.name, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

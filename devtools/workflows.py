@@ -1,6 +1,7 @@
-"""Writes the example workflows: `example_workflows/*.json` with their pictures, and their twins for the server.
+"""Writes the example workflows: `example_workflows/*.json`, and their twins for the server.
 
-Usage, from the pack's folder: python -m devtools.workflows (needs Pillow)
+Usage, from the pack's folder: python -m devtools.workflows
+The pictures beside them: python -m devtools.thumbnails
 """
 
 from .examples import EXAMPLES_IN_ORDER, TWO_PHOTOS, Example, Kind
@@ -10,7 +11,6 @@ from .plan import Plan
 from .real_examples import REAL_EXAMPLES, TWO_PHOTOS_SDXL
 from .real_files import Lightning, RealCollaged, RealControl, RealFiles, RealHires, RealRegional
 from .recipes import Attribution, AutoLayout, Blend, Collaged, Control, Hires, Regions, Scores, Tiles, Views
-from .thumbnails import PHOTOS, draw_thumbnail
 
 __all__ = [
     "API_EXAMPLES", "EXAMPLES", "EXAMPLES_IN_ORDER", "PHOTOS", "REAL_EXAMPLES", "TWO_PHOTOS", "TWO_PHOTOS_SDXL",
@@ -18,6 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 EXAMPLES = PACK / "example_workflows"
+PHOTOS = EXAMPLES / "photos"
 API_EXAMPLES = PACK / "tests" / "workflows"
 
 PLANS: dict[Kind, type[Plan]] = {
@@ -42,7 +43,6 @@ def write() -> None:
         (API_EXAMPLES / f"{example.name}.api.json").write_text(as_text(graph.to_api()), "utf-8", newline="\n")
         if example.title:
             (EXAMPLES / f"{example.title}.json").write_text(as_text(graph.to_ui()), "utf-8", newline="\n")
-            draw_thumbnail(example, EXAMPLES / f"{example.title}.jpg")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,15 @@ def test_a_detectors_boxes_replace_the_drawn_ones(host):
     assert layout.boxes[0].label == "cat"
 
 
+def test_both_of_the_hosts_types_of_boxes_fit_and_say_the_same(host):
+    declared, _ = host.nodes["MSDiffusionLayout"].GET_NODE_INFO_V1()["input"]["optional"]["bounding_boxes"]
+    assert set(declared.split(",")) == {"BOUNDING_BOX", "BOUNDING_BOXES"}
+    entry = {"x": 32, "y": 16, "width": 64, "height": 80, "metadata": {"type": "obj", "text": "", "desc": "cat"}}
+    single, frames, several = (run(host, bounding_boxes=value)["layout"] for value in (entry, [[entry]], [entry]))
+    assert single.boxes == frames.boxes == several.boxes
+    assert [box.edges for box in several.boxes] == [(0.1, 0.1, 0.3, 0.6)]
+
+
 def test_its_own_bounding_boxes_come_back_the_same(host):
     first = run(host)
     again = run(host, bounding_boxes=first["bounding_boxes"])

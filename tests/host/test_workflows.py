@@ -488,6 +488,9 @@ def test_every_graph_has_a_picture_of_its_own(example):
     with Image.open(EXAMPLES / f"{example.title}.jpg") as thumbnail:
         assert thumbnail.format == "JPEG"
         assert thumbnail.size == (512, 512)
+        badge = thumbnail.convert("L").crop((0, 0, 230, 62))
+    low, high = badge.getextrema()
+    assert high - low < 16, "the list of templates lays its badge there"
 
 
 BOX = '{"x0":0.1,"y0":0.1,"x1":0.5,"y1":0.9}'
