@@ -14,6 +14,7 @@ IMAGE_ENCODER = ModelFile(
     "CLIP-ViT-bigG-14.safetensors",
     f"{HUGGING_FACE}/h94/IP-Adapter/resolve/main/sdxl_models/image_encoder/model.safetensors",
     "clip_vision",
+    "657723e09f46a7c3957df651601029f66b1748afb12b419816330f16ed45d64d",
 )
 ADAPTER = ModelFile(
     "ms_adapter.bin", f"{HUGGING_FACE}/doge1516/MS-Diffusion/resolve/main/ms_adapter.bin", "msdiffusion"
@@ -22,6 +23,7 @@ BACKGROUND_REMOVAL = ModelFile(
     "birefnet.safetensors",
     f"{HUGGING_FACE}/Comfy-Org/BiRefNet/resolve/main/background_removal/birefnet.safetensors",
     "background_removal",
+    "9ab37426bf4de0567af6b5d21b16151357149139362e6e8992021b8ce356a154",
 )
 CONTROL_NET = ModelFile(
     "controlnet-canny-sdxl-1.0.fp16.safetensors",

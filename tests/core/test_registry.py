@@ -74,7 +74,8 @@ def test_the_package_is_under_16_megabytes_and_holds_what_the_pack_runs_on(tmp_p
             archive.write(file, file.relative_to(PACK))
     assert (tmp_path / "node.zip").stat().st_size < 16 * MEGABYTE
     assert {"__init__.py", "pyproject.toml", "requirements.txt", "LICENSE", "README.md"} <= names
-    for folder in ("nodes/", "msd_core/", "web/", "locales/", "example_workflows/", "msd_core/demo/weights/"):
+    folders = ("nodes/", "msd_core/", "web/", "locales/", "example_workflows/", "subgraphs/", "msd_core/demo/weights/")
+    for folder in folders:
         assert any(name.startswith(folder) for name in names), folder
     left_out = ("tests/", "devtools/", "training/", "benchmarks/", ".ci/", ".github/")
     assert not [name for name in names if name.startswith(left_out)]
