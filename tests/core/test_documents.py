@@ -9,6 +9,8 @@ from devtools.host import PACK
 
 FOLDERS = ("", "docs", "training", "example_workflows/photos")
 DOCUMENTS = sorted(file for folder in FOLDERS for file in (PACK / folder).glob("*.md"))
+PAGES = sorted((PACK / "web" / "docs").rglob("*.md"))
+TEMPLATES = {path.stem.removeprefix("MS-Diffusion ") for path in (PACK / "example_workflows").glob("*.json")}
 OUTSIDE = re.compile(r"[a-z]+:")
 
 
@@ -58,3 +60,15 @@ def test_the_architecture_tells_of_every_room_and_of_none_that_is_gone():
     told = set(re.findall(r"`(\w+(?:\.py|/))`", first_cells))
     assert sorted(told - rooms) == []
     assert len(told) > 40
+
+
+@pytest.mark.parametrize("file", [*DOCUMENTS, *PAGES], ids=lambda file: file.relative_to(PACK).as_posix())
+def test_templates_that_are_named_are_there(file):
+    for name in re.findall(r"\*((?:SDXL|Try it now) [^*\n]+)\*", file.read_text("utf-8")):
+        assert name in TEMPLATES, f"{file.name}: {name}"
+
+
+def test_the_readme_names_every_template():
+    readme = (PACK / "README.md").read_text("utf-8")
+    assert [name for name in sorted(TEMPLATES) if name not in readme] == []
+    assert f"{len(TEMPLATES)} ready-made workflows" in readme
