@@ -132,7 +132,7 @@ EXAMPLES_IN_ORDER = (
     ),
     Example(
         "MS-Diffusion Try it now 03 Two subjects with ControlNet", "two_subjects_controlnet",
-        "*MS-Diffusion Collage* pastes the cut-outs into their boxes, *Canny* finds their lines, and a ControlNet "
+        "*MS-Diffusion Collage* pastes the drawings into their boxes, *Canny* finds their lines, and a ControlNet "
         "makes the image follow them: move a box, and the sketch moves with it. For a sketch of your own, put *Load "
         "Image* in the place of *Canny*.\n\n"
         "**The ControlNet is bypassed for now**, because its file must fit the model and the demo models have none. "

@@ -76,6 +76,9 @@ class RealControl(RealFiles, Control):
     loader = {"file": CONTROL_NET}
     bypassed = False
 
+    def paper(self) -> dict[str, Output]:
+        return {}
+
 
 class RealHires(RealFiles, Hires):
     """A second pass at 1536."""

@@ -42,10 +42,11 @@ class Collaging(Plan):
     def cut_out(self, subject: ExampleSubject, source: Node, top: int) -> dict[str, Output]:
         return {"mask": source["mask"]}
 
-    def collage(self, layout: Node, top: int) -> Output:
+    def collage(self, layout: Node, top: int, **links: Output) -> Output:
         return self.add(
-            "MSDiffusionCollage", (PATCHES, top), (PATCH_WIDTH, 170), layout=layout["layout"], subjects=self.placed
-        )["image"]
+            "MSDiffusionCollage", (PATCHES, top), (PATCH_WIDTH, 170), layout=layout["layout"], subjects=self.placed,
+            **links,
+        )["image"]  # fmt: skip
 
 
 class Control(Collaging):
@@ -56,13 +57,25 @@ class Control(Collaging):
     bypassed = True
     """The demo's models have no ControlNet that could be shipped."""
 
+    def cut_out(self, subject: ExampleSubject, source: Node, top: int) -> dict[str, Output]:
+        return {}  # drawings are on white, as the demo's models know them
+
+    def paper(self) -> dict[str, Output]:
+        """White, into which the white around drawings vanishes, so that only their own lines are found."""
+        top = 286 + GAP + GROUP_GAP
+        with self.graph.group("White paper", GRAY):
+            side = {"width": SCENE_SIZE, "height": SCENE_SIZE}
+            mask = self.add("SolidMask", (SAMPLERS, top), (PATCH_WIDTH, 120), value=1.0, **side)["MASK"]
+            paper = self.add("MaskToImage", (SAMPLERS, top + 120 + GAP), (PATCH_WIDTH, 56), mask=mask)["IMAGE"]
+        return {"background": paper}
+
     def encode(self, layout: Node, subjects: list[Output]) -> Output:
         self.placed_layout = layout
         return super().encode(layout, subjects)
 
     def apply(self, embeds: Output) -> Output:
         with self.graph.group("Sketch", GRAY):
-            collage = self.collage(self.placed_layout, BELOW_APPLY)
+            collage = self.collage(self.placed_layout, BELOW_APPLY, **self.paper())
             sketch = self.add("Canny", (PATCHES, BELOW_APPLY + 170 + GAP), (PATCH_WIDTH, 90), image=collage)["IMAGE"]
             self.add(
                 "PreviewImage", (PATCHES, BELOW_APPLY + 260 + 2 * GAP), (PATCH_WIDTH, PREVIEW_HEIGHT), images=sketch
