@@ -29,6 +29,7 @@ EXTRAS = {
     "dev": Extra("the test tools", (
         "pytest", "pytest_timeout", "pytest_rerunfailures", "hypothesis", "playwright", "matplotlib", "ruff",
         "comfy_cli", "open_clip", "diffusers", "transformers", "accelerate", "peft", "yaml", "torchsde", "PIL",
+        "av", "scipy", "spacy", "webdataset",
     )),
     "headless": Extra("diffusers", ("diffusers", "transformers", "accelerate", "PIL")),
 }
