@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..auto_layout import METHODS
-from ..headless.command import SDXL_SETTINGS
+from ..headless.options import MODELS, add_device, add_numbers, at_least_one, defaults, numbers, require_models
 from ..overlap import OVERLAPS
 from .conditions import Condition
 from .engines import Engine, Settings
@@ -22,7 +23,6 @@ from .sheet import as_html, draw_plot
 from .summary import as_csv, as_text, compare, comparison_text, summarise
 
 BENCHMARKS = ("sprites", "msbench", "dreambench")
-SIZES = ("scale", "guidance", "steps", "width", "height")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,15 +91,11 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
     add("--base", help="SDXL: a file or diffusers folder, for comfyui the checkpoint's name on the server")
     add("--adapter", help="ms_adapter.bin or .safetensors, for comfyui its name on the server")
     add("--image-encoder", help="CLIP ViT-bigG/14, for comfyui its name on the server")
-    add("--scale", type=float, help="strength of the subjects (default 0.6, demo 1.0)")
-    add("--guidance", type=float, help="guidance scale (default 7.5, demo 2.0)")
-    add("--steps", type=int, help="sampling steps (default 30, demo 20)")
-    add("--width", type=int, help="pixels (default 1024, demo 160)")
-    add("--height", type=int, help="pixels (default 1024, demo 160)")
+    add_numbers(parser)
     add("--negative", default="", help="what pictures must not show")
     add("--schedule", default="normal", help="ComfyUI's schedule, with the sampler euler (default normal)")
     add("--batch", type=int, default=5, metavar="N", help="headless: most pictures at a time (default 5)")
-    add("--device", help="cuda, cuda:1, xpu, mps or cpu (default: the fastest there is, demo cpu)")
+    add_device(parser)
 
 
 def _benchmark(options: argparse.Namespace) -> Benchmark:
@@ -128,11 +124,8 @@ def _condition(options: argparse.Namespace) -> Condition:
 
 
 def _plan(options: argparse.Namespace, benchmark: Benchmark) -> tuple[Plan, tuple[Sample, ...]]:
-    for name in ("per_sample", "limit"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            said = f"--{name.replace('_', '-')} is {value} but must be 1 or more"
-            raise ValueError(f"{said}: leave it out for the usual.")
+    at_least_one("per-sample", options.per_sample, "the usual")
+    at_least_one("limit", options.limit, "the usual")
     if options.seed < 0:
         raise ValueError(f"--seed is {options.seed} but must be 0 or more: leave it out for 0.")
     images = getattr(options, "images", None)
@@ -146,12 +139,15 @@ def _count(options: argparse.Namespace) -> int:
     plan, samples = _plan(options, benchmark)
     print("\n".join(benchmark.count))
     pictures = sum(plan.pictures_of(sample) for sample in samples)
-    steps = options.steps or (20 if options.benchmark == "sprites" else SDXL_SETTINGS["steps"])
+    usual = defaults(options.benchmark == "sprites")["steps"]
+    at_least_one("steps", options.steps, usual)
+    steps = options.steps or usual
     print(f"{len(samples)} samples, {pictures} pictures, {pictures * steps} steps of {steps} a picture, "
           f"each one pair of guided model calls")
     if options.steps_per_second is not None:
-        if options.steps_per_second <= 0:
-            raise ValueError(f"--steps-per-second is {options.steps_per_second:g} but must be above 0: say your own.")
+        if not 0 < options.steps_per_second < math.inf:
+            said = f"--steps-per-second is {options.steps_per_second:g} but must be a number above 0"
+            raise ValueError(f"{said}: say your own.")
         hours = pictures * steps / options.steps_per_second / 3600
         print(f"about {hours:.1f} hours at {options.steps_per_second:g} steps a second, sampling alone (an estimate)")
     return 0
@@ -173,8 +169,7 @@ def _run(options: argparse.Namespace) -> int:
     scorer = scorer_of(options, local, options.benchmark == "sprites")
     header = {
         "benchmark": benchmark.name, "condition": asdict(plan.condition), "settings": asdict(settings),
-        "models": {"demo": demo, **({} if demo else {name: Path(getattr(options, name)).name
-                                                     for name in ("base", "adapter", "image_encoder")})},
+        "models": {"demo": demo, **({} if demo else {name: Path(getattr(options, name)).name for name in MODELS})},
         "engine": options.engine, "per_sample": plan.per_sample, "seed": plan.seed, "bare": plan.bare,
         "singles": plan.singles, "measured_by": scorer.names(), "samples": len(samples),
         "kinds": list(dict.fromkeys(sample.kind for sample in samples)),
@@ -204,33 +199,16 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check_engine(options: argparse.Namespace, demo: bool, plan: Plan) -> None:
     """Refuse what an engine can't do before anything is loaded."""
-    missing = [f"--{name.replace('_', '-')}" for name in ("base", "adapter", "image_encoder")
-               if not demo and not getattr(options, name)]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} not given but needed without --demo: name the files.")
+    require_models(options, demo)
     if options.engine == "comfyui" and not plan.condition.masks:
         raise ValueError("--no-masks and --engine comfyui are given but the nodes always mask: say --engine headless.")
     if options.engine == "headless" and options.server:
         raise ValueError(f"--server is {options.server[0]} but --engine is headless: say --engine comfyui too.")
-    if options.batch < 1:
-        raise ValueError(f"--batch is {options.batch} but must be 1 or more: leave it out for 5.")
+    at_least_one("batch", options.batch, 5)
 
 
 def _settings(options: argparse.Namespace, demo: bool) -> Settings:
-    defaults = SDXL_SETTINGS
-    if demo:
-        from ..demo.config import ADAPTER_SCALE, GUIDANCE, SCENE_SIZE, STEPS
-
-        defaults = {"scale": ADAPTER_SCALE, "guidance": GUIDANCE, "steps": STEPS, "width": SCENE_SIZE,
-                    "height": SCENE_SIZE}
-    values = {name: defaults[name] if getattr(options, name) is None else getattr(options, name) for name in SIZES}
-    for name in ("width", "height"):
-        if values[name] < 8 or values[name] % 8:
-            raise ValueError(f"--{name} is {values[name]} but must be a multiple of 8: say "
-                             f"{max(8, 8 * round(values[name] / 8))}.")
-    if values["steps"] < 1:
-        raise ValueError(f"--steps is {values['steps']} but must be 1 or more: leave it out for {defaults['steps']}.")
-    return Settings(**values, negative=options.negative, schedule=options.schedule)
+    return Settings(**numbers(options, demo), negative=options.negative, schedule=options.schedule)
 
 
 def _engines(options: argparse.Namespace, settings: Settings, demo: bool, local: int) -> list[Engine]:

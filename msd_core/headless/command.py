@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..overlap import OVERLAPS, with_overlap
 from ..subject import Subject
 from .base import require_packages
 from .device import choose_device
+from .options import add_device, add_numbers, at_least_one, numbers, require_models
 from .pictures import load_subject, open_picture
 from .pipeline import MSDiffusionPipeline
 from .png import check_png, save_png
@@ -27,7 +27,6 @@ from .subjects import SubjectText, parse_subject, read_overlap, read_subjects
 DRAWN = "#"
 SEEDS = 2**64
 AUTO_LAYOUT = AutoLayoutSettings()
-SDXL_SETTINGS = {"scale": 0.6, "guidance": 7.5, "steps": 30, "width": 1024, "height": 1024}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,11 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--image-encoder", help="CLIP ViT-bigG/14, a folder or a single file")
     add("--controlnet", help="folder of an SDXL ControlNet")
     add("--control-image", help="the ControlNet's picture")
-    add("--scale", type=float, help="strength of the subjects (default 0.6, demo 1.0)")
-    add("--guidance", type=float, help="guidance scale (default 7.5, demo 2.0)")
-    add("--steps", type=int, help="sampling steps (default 30, demo 20)")
-    add("--width", type=int, help="pixels, a multiple of 8 (default 1024, demo 160)")
-    add("--height", type=int, help="pixels, a multiple of 8 (default 1024, demo 160)")
+    add_numbers(parser)
     add("--seed", type=int, default=0, help="of the first picture; each further one has the next (default 0)")
     add("--count", type=int, default=1, help="pictures to make (default 1)")
     add("--schedule", choices=list(SCHEDULES),
@@ -66,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what rules until then: the boxes, or no subject acts (default boxes)")
     add("--auto-layout-from", type=int, default=AUTO_LAYOUT.start_step, metavar="STEP",
         help="the paper's method: the first step on which it does (default 5)")
-    add("--device", help="cuda, cuda:1, xpu, mps or cpu (default: the fastest there is, demo cpu)")
+    add_device(parser)
     add("--out", default="ms_diffusion.png", help="the PNG to write; several get numbers (default ms_diffusion.png)")
 
 
@@ -138,38 +133,18 @@ def _told(box: Box) -> tuple[float, ...] | dict[str, Any]:
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The numbers that have other defaults for the demo."""
-    defaults = SDXL_SETTINGS
-    if options.demo:
-        from ..demo.config import ADAPTER_SCALE, GUIDANCE, SCENE_SIZE, STEPS
-
-        defaults = {"scale": ADAPTER_SCALE, "guidance": GUIDANCE, "steps": STEPS, "width": SCENE_SIZE,
-                    "height": SCENE_SIZE}
-    settings = {name: value if getattr(options, name) is None else getattr(options, name)
-                for name, value in defaults.items()}
-    for name, value in (("steps", settings["steps"]), ("count", options.count)):
-        if value < 1:
-            raise ValueError(f"--{name} is {value} but must be 1 or more: leave it out for {defaults.get(name, 1)}.")
+    """The numbers that have other defaults for the demo; all other options are checked too."""
+    found = numbers(options, options.demo)
+    at_least_one("count", options.count, 1)
     last = SEEDS - options.count
     if not 0 <= options.seed <= last:
         raise ValueError(f"--seed is {options.seed} but must lie from 0 to {last}: choose another.")
-    for name in ("scale", "guidance"):
-        if not math.isfinite(settings[name]):
-            said = f"--{name} is {settings[name]} but must be a finite number"
-            raise ValueError(f"{said}: leave it out for {defaults[name]}.")
-    for name in ("width", "height"):
-        if settings[name] < 8 or settings[name] % 8:
-            nearest = max(8, 8 * round(settings[name] / 8))
-            raise ValueError(f"--{name} is {settings[name]} but must be a multiple of 8: say {nearest}.")
-    missing = [f"--{name.replace('_', '-')}" for name in ("base", "adapter", "image_encoder")
-               if not options.demo and not getattr(options, name)]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} not given but needed without --demo: name the files.")
+    require_models(options, options.demo)
     if bool(options.controlnet) != bool(options.control_image):
         raise ValueError("--controlnet and --control-image belong together but only one is given: give both.")
     if options.demo and options.controlnet:
         raise ValueError("--demo and --controlnet are both given but the demo has no ControlNet: leave one out.")
-    return settings
+    return found
 
 
 def _targets(out: str, count: int) -> list[Path]:

@@ -64,6 +64,10 @@ def test_what_is_wrong_is_told_before_anything_is_made(refused, tmp_path, subjec
     assert "--seed is -1" in refused("run", *SMALL, "--seed", -1, *out)
     assert "--batch is 0" in refused("run", *SMALL, "--batch", 0, *out)
     assert "--width is 63 but must be a multiple of 8: say 64" in refused("run", *SMALL, "--width", 63, *out)
+    assert "--scale is nan but must be a finite number" in refused("run", *SMALL, "--scale", "nan", *out)
+    assert "--guidance is inf but must be a finite number" in refused("run", *SMALL, "--guidance", "inf", *out)
+    assert "--steps is 0 but must be 1 or more: leave it out for 20" in refused("count", "sprites", "--steps", 0)
+    assert "--steps-per-second is nan" in refused("count", "sprites", "--steps-per-second", "nan")
     for flag in ("--no-masks", "--adapter-off"):
         said = refused("run", *SMALL, "--auto-layout", "steady", flag, *out)
         assert f"--auto-layout and {flag} are both given" in said
