@@ -150,14 +150,3 @@ def _phrases(folder: Path, known: set[str]) -> dict[str, str]:
     if unknown is not None:
         raise ValueError(f"{file} names {unknown!r} but there is no such picture: write it as object/teapot.")
     return phrases | told
-
-
-def expected_count(sizes: dict[str, int]) -> tuple[int, int]:
-    """Combinations and samples of so many subjects in each group, by the formulas alone."""
-    combinations = samples = 0
-    for combination in COMBINATIONS:
-        runs = itertools.groupby(combination.groups)
-        ways = math.prod(math.comb(sizes[group], len(list(run))) for group, run in runs)
-        combinations += ways
-        samples += ways * (1 if combination.has_scene else len(SCENES))
-    return combinations, samples
