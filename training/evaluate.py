@@ -20,12 +20,13 @@ from msd_core.demo.scenes import SCENES, paint_scene
 from msd_core.demo.sprites import COLOURS, KINDS, PATTERNS
 from msd_core.demo.world import SCENE_SIZE, Identity, Placed
 
-from .adapter import install, load_frozen_base, load_student
+from .attention import SubjectAttention
 from .autoencoder import encode
 from .decoder import load_finished_autoencoder
 from .grids import save_grid
 from .looks import Case, Condition, exchanged, held_out_cases, make_pictures, real_pictures, reference_tiles, with_boxes
 from .probe import NOTHING, Probe, crop, load_probe
+from .student import load_frozen_base, load_student
 
 CONDITIONS = (
     Condition("adapter on"),
@@ -106,7 +107,7 @@ def table(results: dict[str, dict[str, float]]) -> str:
 def evaluate(folder: Path, count: int, seed: int) -> dict[str, dict[str, float]]:
     """Make and score the pictures of every condition."""
     base = load_frozen_base(folder)
-    subjects = install(base["unet"])
+    subjects = SubjectAttention(base["unet"])
     student: nn.Module = load_student(folder, base["unet"])
     autoencoder = load_finished_autoencoder(folder)
     probe, accuracy = load_probe(folder, autoencoder)

@@ -17,9 +17,9 @@ from msd_core.demo import config
 from msd_core.demo.vocabulary import KNOWN_TOKENS
 from msd_core.demo.weights import TOKEN_IDS, total_size
 
-from .adapter import load_frozen_base, load_student
 from .card import write_card
 from .decoder import load_finished_autoencoder
+from .student import load_frozen_base, load_student
 
 MOST_BYTES = 16_000_000
 

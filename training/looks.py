@@ -22,11 +22,12 @@ from msd_core.demo.world import (
     sample_subjects,
 )
 
-from .adapter import Student, Subjects, gather, regions_of
+from .attention import SubjectAttention, everywhere, gather
 from .base import predict_velocity
 from .device import on_device, pictures_of
 from .diffusion import sample
 from .grids import save_grid
+from .student import Student, regions_of
 
 REFERENCE_SIZE = 192
 
@@ -86,7 +87,7 @@ def exchanged(case: Case) -> list[Placed]:
 
 
 @torch.no_grad()
-def make_pictures(base: nn.ModuleDict, student: Student, subjects: Subjects, autoencoder: nn.Module,
+def make_pictures(base: nn.ModuleDict, student: Student, subjects: SubjectAttention, autoencoder: nn.Module,
                   cases: list[Case], condition: Condition, steps: int = STEPS) -> Tensor:
     """Pictures `[N, 3, H, W]` in -1..1 of the cases under a condition."""
     size, made = SCENE_SIZE // 8, []
@@ -99,8 +100,11 @@ def make_pictures(base: nn.ModuleDict, student: Student, subjects: Subjects, aut
         phrases = [p.identity.kind for row in placed for p in row]
         boxes = torch.tensor([p.box for row in placed for p in row])
         tokens = student.tokens(base["text"], pictures, phrases, boxes, condition.grounding)
-        subjects.set(student.adapter, gather(tokens, [len(row) for row in placed]),
-                     [regions_of(row) for row in placed], condition.scale, condition.masked)
+        regions = [regions_of(row) for row in placed]
+        if not condition.masked:
+            regions = [everywhere(row) for row in regions]
+        subjects.set(student.adapter, gather(tokens, [len(row) for row in placed]), regions, (size, size),
+                     condition.scale)
         context, pooled, _ = base["text"]([case.prompt for case in part] + [""] * len(part))
         sizes = torch.full((2 * len(part),), SCENE_SIZE)
 
@@ -149,7 +153,7 @@ def reference_tiles(cases: list[Case]) -> Tensor:
     return tiles
 
 
-def look_at_adapter(file: Path, base: nn.ModuleDict, student: Student, subjects: Subjects,
+def look_at_adapter(file: Path, base: nn.ModuleDict, student: Student, subjects: SubjectAttention,
                     autoencoder: nn.Module) -> str:
     """Write the grid (references, on, boxes swapped, off) of eight held-out cases."""
     cases = held_out_cases(8, 77)

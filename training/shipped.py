@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from msd_core.demo import config
 from msd_core.demo.weights import TOKEN_IDS, read_weights
 
-from .adapter import Student, joint_modules
 from .autoencoder import new_autoencoder
 from .base import new_base
+from .student import Student, joint_modules
 
 
 def prefixed(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -96,20 +96,26 @@ class SubjectRun:
 
     def _reach(self, layer: int, query: Tensor, text_key: Tensor, heads: int) -> Reach | None:
         """Where to attend in a layer's conditional rows; None where no subject acts."""
-        height, width = self._map_size(query.shape[1])
+        height, width = map_size(self._size, query.shape[1])
         if self.auto_layout is not None:
             return self.auto_layout.reach(Attended(layer, query, text_key, heads, height, width, self._active))
         if not any(self._active):
             return None
         return self._masks.reach(height, width, self._active, query.device, query.dtype, (self._embeds.window,))
 
-    def _map_size(self, length: int) -> tuple[int, int]:
-        height, width = self._size
-        while height * width > length:
-            height, width = -(-height // 2), -(-width // 2)
-        if height * width != length:
-            raise ValueError(
-                f"A cross-attention has {length} positions, but latents of {self._size[1]}x{self._size[0]} cells "
-                f"halve to {width}x{height}: take off what merges or drops positions of the UNet."
-            )
-        return height, width
+
+def map_size(latents: tuple[int, int], positions: int) -> tuple[int, int]:
+    """Height and width of a cross-attention's map, of latents of a height and a width.
+
+    Raises:
+        ValueError: they don't halve to that many positions.
+    """
+    height, width = latents
+    while height * width > positions:
+        height, width = -(-height // 2), -(-width // 2)
+    if height * width != positions:
+        raise ValueError(
+            f"A cross-attention has {positions} positions, but latents of {latents[1]}x{latents[0]} cells "
+            f"halve to {width}x{height}: take off what merges or drops positions of the UNet."
+        )
+    return height, width

@@ -21,7 +21,7 @@ diffusers = pytest.importorskip("diffusers")
 from msd_core.headless.run import SubjectRun  # noqa: E402
 from msd_core.headless.schedule import Clock  # noqa: E402
 from msd_core.headless.unet import check_layers, cross_attentions, layers_of, subjects_in  # noqa: E402
-from training.adapter import install  # noqa: E402
+from training.attention import SubjectAttention  # noqa: E402
 
 CELLS = (20, 20)
 BOX = Box(0.1, 0.1, 0.6, 0.6)
@@ -272,9 +272,9 @@ def test_what_the_training_adds_is_what_the_pipeline_adds(unet) -> None:
     embeds = embeds_in([Box(0.0, 0.0, 1.0, 1.0)])
     piped = velocity(unet, run_of(embeds), rows=1, guided=False)
     student = copy.deepcopy(unet)
-    subjects = install(student)
+    subjects = SubjectAttention(student)
     tokens = embeds.subjects[0].tokens[None].requires_grad_()
-    subjects.set(embeds.adapter, tokens, [[embeds.subjects[0].region]])
+    subjects.set(embeds.adapter, tokens, [[embeds.subjects[0].region]], CELLS)
     taught = velocity(student, None, rows=1)
     torch.testing.assert_close(taught, piped, atol=1e-5, rtol=0)
     taught.square().mean().backward()
