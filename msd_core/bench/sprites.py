@@ -7,7 +7,7 @@ phrase says which is meant, so that grounding has something to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +51,11 @@ TYPES = (
     _type("living+object, overlapping", *OVERLAPPING),
     _type("living+object, two in each reference", LEFT, RIGHT, shared=True),
 )
+SINGLE_TYPES = (_type("living", MIDDLE), _type("object", MIDDLE))
+"""One subject in DreamBench's box, for the columns of the paper's tables that TYPES have nothing for."""
 
 
-def sprite_bench(per_type: int = PER_TYPE, seed: int = 0) -> Benchmark:
+def sprite_bench(per_type: int = PER_TYPE, seed: int = 0, types: Sequence[SpriteType] = TYPES) -> Benchmark:
     """Samples drawn from a seed, `per_type` of each type.
 
     Raises:
@@ -61,13 +63,14 @@ def sprite_bench(per_type: int = PER_TYPE, seed: int = 0) -> Benchmark:
     """
     if per_type < 1:
         raise ValueError(f"There are to be {per_type} samples of each type but 1 is the least: say --per-type 20.")
-    samples = [_sample(kind, number, seed) for kind in TYPES for number in range(per_type)]
-    count = f"{len(TYPES)} types x {per_type} = {len(samples)} samples"
+    samples = [_sample(kind, [seed, place, number]) for place, kind in enumerate(types) for number in range(per_type)]
+    count = f"{len(types)} types x {per_type} = {len(samples)} samples"
     return Benchmark("sprites", tuple(samples), (count,), 1)
 
 
-def _sample(kind: SpriteType, number: int, seed: int) -> Sample:
-    rng = np.random.default_rng([seed, TYPES.index(kind), number])
+def _sample(kind: SpriteType, drawn_from: list[int]) -> Sample:
+    rng = np.random.default_rng(drawn_from)
+    seed, _, number = drawn_from
     scene = str(rng.choice(list(SCENES)))
     identities = _identities(kind, rng)
     name = f"{kind.name}/{seed}-{number}"

@@ -146,6 +146,14 @@ def test_sprites_are_held_out_and_every_type_has_its_share():
     assert scene.box == (0, 0, 1, 1)
 
 
+def test_single_sprites_stand_in_dreambenchs_box():
+    bench = sprites.sprite_bench(2, types=sprites.SINGLE_TYPES)
+    assert [sample.kind for sample in bench.samples] == ["living", "living", "object", "object"]
+    for sample in bench.samples:
+        (subject,) = sample.subjects
+        assert subject.box == (0.25, 0.25, 0.75, 0.75) and subject.phrase in sample.prompt
+
+
 def test_sprites_are_the_same_at_every_call():
     first, again = (sprites.sprite_bench(1).samples[4].subjects[1].pictures[0].open() for _ in range(2))
     other = sprites.sprite_bench(1, seed=1).samples[4].subjects[1].pictures[0].open()
