@@ -39,7 +39,7 @@ class Muon(torch.optim.Optimizer):
                 momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
                 momentum.lerp_(p.grad, 1 - group["momentum"])
                 if index % workers != rank:
-                    updates.append(torch.zeros(p.numel()))
+                    updates.append(p.new_zeros(p.numel()))
                     continue
                 update = orthogonalise(p.grad.lerp(momentum, group["momentum"]).flatten(1))
                 updates.append((update * (0.2 * max(update.shape) ** 0.5)).reshape(-1))

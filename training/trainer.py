@@ -29,20 +29,27 @@ class Schedule:
 
     def at(self, step: int) -> float:
         """The rate of a step, counting from 0."""
-        rise = min(1.0, (step + 1) / self.warm_up)
-        return self.rate * rise * min(1.0, max(0.0, (self.steps - step) / (self.steps * self.fall)))
+        rise = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
+        fall = max(0.0, (self.steps - step) / (self.steps * self.fall)) if self.fall else 1.0
+        return self.rate * rise * min(1.0, fall)
 
 
 class MovingAverage:
     """Exponential moving average of parameters that warms up, so that untrained weights leave it quickly."""
 
-    def __init__(self, parameters: list[nn.Parameter], slowest: float = 0.004) -> None:
-        self.values = [p.detach().clone() for p in parameters]
+    def __init__(self, parameters: list[nn.Parameter], slowest: float = 0.004,
+                 device: torch.device | str | None = None) -> None:
+        """
+        Args:
+            device: where the averages are kept; beside the parameters by default.
+        """
+        self.values = [p.detach().to(device or p.device, copy=True) for p in parameters]
         self.slowest = slowest
 
     def update(self, parameters: list[nn.Parameter], step: int) -> None:
         """Move towards the parameters after step `step`."""
-        torch._foreach_lerp_(self.values, [p.detach() for p in parameters], max(self.slowest, 10 / (step + 11)))
+        towards = [p.detach().to(value.device) for p, value in zip(parameters, self.values, strict=True)]
+        torch._foreach_lerp_(self.values, towards, max(self.slowest, 10 / (step + 11)))
 
     def swap(self, parameters: list[nn.Parameter]) -> None:
         """Exchange the averages with the parameters; a second call exchanges them back."""

@@ -52,7 +52,7 @@ def require_packages() -> None:
 
 
 def load_base(
-    base: str | Path, dtype: torch.dtype, layers: LayerTable, *, controlnet: str | Path | None = None,
+    base: str | Path, dtype: torch.dtype, layers: LayerTable | None, *, controlnet: str | Path | None = None,
     facts: Path = SDXL,
 ) -> Any:
     """Load an SDXL pipeline on the CPU.
@@ -60,7 +60,7 @@ def load_base(
     Args:
         base: a diffusers folder, or a single file as ComfyUI loads it.
         dtype: of its weights.
-        layers: the cross-attentions that the adapter was made for.
+        layers: the cross-attentions that the adapter was made for, or None if there is no adapter yet.
         controlnet: a ControlNet's folder; the pipeline is then its kind.
         facts: the configuration of a single file.
 
@@ -106,7 +106,7 @@ def single_file_layers(shapes: dict[str, tuple[int, ...]]) -> LayerTable:
     return LayerTable(tuple(shape[0] for shape in widths), widths[0][1] if widths else 0)
 
 
-def _check_single_file(shapes: dict[str, tuple[int, ...]], name: str, layers: LayerTable) -> None:
+def _check_single_file(shapes: dict[str, tuple[int, ...]], name: str, layers: LayerTable | None) -> None:
     lacking = [part for prefix, part in PARTS.items() if not any(key.startswith(prefix) for key in shapes)]
     if lacking:
         raise ValueError(
@@ -117,7 +117,8 @@ def _check_single_file(shapes: dict[str, tuple[int, ...]], name: str, layers: La
         raise ValueError(
             f"{name} is trained on EDM's noise levels but SDXL's are needed: use a checkpoint that is trained as SDXL."
         )
-    check_layers(single_file_layers(shapes), layers, name)
+    if layers is not None:
+        check_layers(single_file_layers(shapes), layers, name)
     channels = shapes["model.diffusion_model.input_blocks.0.0.weight"][1]
     if channels != 4:
         raise ValueError(

@@ -58,12 +58,20 @@ def load_image_encoder(encoder: str | Path, dtype: torch.dtype, facts: Path = FA
     return model
 
 
-@torch.no_grad()
-def image_features(encoder: Any, views: Tensor) -> Tensor:
-    """Penultimate hidden states `[v, patches, width]` of views `[v, H, W, 3]` in 0..1."""
-    size = encoder.config.image_size
+def encoder_pixels(views: Tensor, size: int) -> Tensor:
+    """Views `[v, H, W, 3]` in 0..1 as an image encoder of a side in pixels takes them: fp32 `[v, 3, size, size]`."""
     pixels = F.interpolate(views.movedim(-1, 1).float(), size=(size, size), mode="bicubic", antialias=True)
     pixels = (pixels.clamp(0, 1) * 255).round() / 255
-    mean, std = (torch.tensor(x).view(3, 1, 1) for x in (MEAN, STD))
-    pixels = ((pixels - mean) / std).to(encoder.device, encoder.dtype)
-    return encoder(pixels, output_hidden_states=True).hidden_states[-2]
+    mean, std = (torch.tensor(x, device=views.device).view(3, 1, 1) for x in (MEAN, STD))
+    return (pixels - mean) / std
+
+
+@torch.no_grad()
+def pixel_features(encoder: Any, pixels: Tensor) -> Tensor:
+    """Penultimate hidden states `[v, patches, width]` of what `encoder_pixels` has made."""
+    return encoder(pixels.to(encoder.device, encoder.dtype), output_hidden_states=True).hidden_states[-2]
+
+
+def image_features(encoder: Any, views: Tensor) -> Tensor:
+    """Penultimate hidden states `[v, patches, width]` of views `[v, H, W, 3]` in 0..1."""
+    return pixel_features(encoder, encoder_pixels(views, encoder.config.image_size))

@@ -52,12 +52,13 @@ class MSDiffusionPipeline:
     """
 
     def __init__(
-        self, pipe: Any, adapter: AdapterFile | str | Path, image_encoder: nn.Module | str | Path
+        self, pipe: Any, adapter: AdapterFile | Adapter | str | Path, image_encoder: nn.Module | str | Path
     ) -> None:
         """
         Args:
             pipe: a `StableDiffusionXLPipeline` or `StableDiffusionXLControlNetPipeline`.
-            adapter: the adapter's file, or what `read_adapter` made of it.
+            adapter: the adapter's file, what `read_adapter` made of it, or the nets themselves, which are frozen and
+                take the UNet's dtype.
             image_encoder: CLIP ViT-bigG/14: a file, a folder, or transformers' `CLIPVisionModelWithProjection`.
 
         Raises:
@@ -71,7 +72,7 @@ class MSDiffusionPipeline:
         if isinstance(adapter, str | Path):
             adapter = read_adapter(adapter)
         self.pipe = pipe
-        self.adapter = _without_weights(adapter)
+        self.adapter = adapter if isinstance(adapter, Adapter) else _without_weights(adapter)
         check_layers(layers_of(pipe.unet), self.adapter.layers)
         if not isinstance(image_encoder, nn.Module):
             image_encoder = load_image_encoder(image_encoder, pipe.unet.dtype)
@@ -81,8 +82,9 @@ class MSDiffusionPipeline:
                 f"The adapter needs image features {wanted} wide but the image encoder gives {given}: "
                 "use CLIP ViT-bigG/14 (laion2B-39B-b160k)."
             )
-        state = {key: value for key, value in adapter.state.items() if key != DUMMY_TOKENS}
-        self.adapter.load_state_dict(state, assign=True)
+        if isinstance(adapter, AdapterFile):
+            state = {key: value for key, value in adapter.state.items() if key != DUMMY_TOKENS}
+            self.adapter.load_state_dict(state, assign=True)
         self.image_encoder = image_encoder.to(pipe.unet.dtype).eval().requires_grad_(False)
         self.adapter.to(pipe.unet.dtype).eval().requires_grad_(False)
         for module in (self.adapter, self.image_encoder):

@@ -1,0 +1,8 @@
+"""`accelerate launch -m training.sdxl`."""
+
+import sys
+
+from .command import main
+
+if __name__ == "__main__":
+    sys.exit(main())
