@@ -148,8 +148,6 @@ class ShardWriter:
             raise ValueError(
                 f"The folder {self.folder} can't be made ({error.strerror}): name a folder of yours."
             ) from None
-        for rest in self.folder.glob("shard-*.part"):
-            rest.unlink()
         self.number = len(shard_files(self.folder))
         self.notes: list[Any] = []
         """What the listing of the shard at hand is to say of how it was made, as JSON can hold it."""
@@ -169,6 +167,7 @@ class ShardWriter:
         """Write a sample that `encode` has made; whether that made a shard whole."""
         try:
             if self._handle is None:
+                self.number = len(shard_files(self.folder))
                 self._handle = open(self._named(".tar.part"), "wb")  # noqa: SIM115 (kept open for the shard)
             start = self._handle.tell()
             self._handle.write(part)
@@ -228,10 +227,9 @@ class ShardWriter:
 
     def _stopped(self, error: OSError) -> Full:
         file = self._named(".tar")
-        # A buffer that could not be written is written again on closing.
         try:
             self.give_up()
-        except OSError:
+        except OSError:  # what could not be written is tried again on closing, once
             self.give_up()
         remedy = "make room" if is_full(error) else "mend that"
         return Full(f"{file} can't be written ({error.strerror}): {remedy} and run the same command again, "

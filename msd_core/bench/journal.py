@@ -100,7 +100,7 @@ class Journal:
         if empty:
             self._append(header)
         self.results = read_results(self.file)
-        _check_same(self.file, self.results.header, json.loads(json.dumps(header)))
+        check_same(self.file, self.results.header, json.loads(json.dumps(header)))
 
     def close(self) -> None:
         self._handle.close()
@@ -144,12 +144,12 @@ def is_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def _check_same(file: Path, told: dict[str, Any], asked: dict[str, Any], where: str = "") -> None:
+def check_same(file: Path, told: dict[str, Any], asked: dict[str, Any], where: str = "") -> None:
     """Raise a ValueError naming the first setting in which two headers differ."""
     for key in sorted(told.keys() | asked.keys()):
         ours, theirs = asked.get(key), told.get(key)
         if isinstance(ours, dict) and isinstance(theirs, dict):
-            _check_same(file, theirs, ours, f"{where}{key} ")
+            check_same(file, theirs, ours, f"{where}{key} ")
         elif ours != theirs:
             raise ValueError(
                 f"{file} was begun with {where}{key} {theirs!r} but {ours!r} is asked for: ask for the same to go on, "

@@ -1,0 +1,142 @@
+"""Where frames come from: videos, folders of frames, still images. Anything with a name that gives frames will do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from msd_core.bench.samples import PICTURE_SUFFIXES
+from msd_core.headless.pictures import open_picture
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".gif")
+
+
+class Unreadable(ValueError):
+    """A clip can't be read; the message says why."""
+
+
+class Clip(Protocol):
+    """Something that shows the same things more than once.
+
+    Attributes:
+        name: its own within a data set; with the seed it decides which frames are drawn.
+        still: whether it is a single picture, so that its subjects can only be cut from the target.
+    """
+
+    name: str
+    still: bool
+
+    def frames(self, places: Sequence[float]) -> list[np.ndarray]:
+        """The frames at these places of it, 0 the beginning and 1 the end: `[h, w, 3]` uint8 each; of a still, one.
+
+        Raises:
+            Unreadable: it can't be read.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One frame as the steps see it.
+
+    Attributes:
+        pixels: `[h, w, 3]` uint8.
+        clip, place: where it comes from, for steps that know more of a clip than its pixels.
+    """
+
+    pixels: np.ndarray
+    clip: Clip
+    place: float
+
+
+@dataclass(frozen=True)
+class FrameFolder:
+    """A clip as a folder of picture files, in the order of the numbers in their names."""
+
+    name: str
+    folder: Path
+    still: bool = False
+
+    def frames(self, places: Sequence[float]) -> list[np.ndarray]:
+        files = sorted(_pictures_in(self.folder), key=lambda file: _by_number(file.name))
+        if not files:
+            raise Unreadable(f"{self.folder} has no pictures")
+        return [_read(files[min(int(place * len(files)), len(files) - 1)]) for place in places]
+
+
+@dataclass(frozen=True)
+class Still:
+    """One picture. What is learnt of it is to copy and paste, which the paper takes videos to avoid."""
+
+    name: str
+    file: Path
+    still: bool = True
+
+    def frames(self, places: Sequence[float]) -> list[np.ndarray]:
+        return [_read(self.file)]
+
+
+def find_clips(
+    videos: Iterable[str | Path] = (), frames: Iterable[str | Path] = (), stills: Iterable[str | Path] = ()
+) -> list[Clip]:
+    """All clips below some folders, by name.
+
+    Args:
+        videos: folders in which each video file is a clip, or such files.
+        frames: folders in which each folder that holds pictures is a clip.
+        stills: folders in which each picture is a clip, or such files.
+
+    Raises:
+        ValueError: a folder is missing or has none, or two clips have one name.
+    """
+    from .video import Video
+
+    found: dict[str, Clip] = {}
+    for roots, suffixes, kind, what in (
+        (videos, VIDEO_SUFFIXES, Video, "videos"), (frames, PICTURE_SUFFIXES, FrameFolder, "folders of frames"),
+        (stills, PICTURE_SUFFIXES, Still, "pictures"),
+    ):
+        for root in map(Path, roots):
+            if not root.exists():
+                raise ValueError(f"{root} is named for {what} but there is no such file or folder: check the path.")
+            # resolve() names a folder that is given as "." or "clips/".
+            start, root = root.resolve().parent, root.resolve()
+            paths = [path for path in ([root] if root.is_file() else root.rglob("*"))
+                     if path.suffix.lower() in suffixes and path.is_file()]
+            paths = sorted({path.parent for path in paths} if kind is FrameFolder else paths)
+            if not paths:
+                raise ValueError(f"{root} is named for {what} but has none: name another folder.")
+            for path in paths:
+                clip = kind(path.relative_to(start).as_posix(), path)
+                if found.setdefault(clip.name, clip) != clip:
+                    raise ValueError(f"Two clips are named {clip.name!r}: rename one of their folders.")
+    return [found[name] for name in sorted(found)]
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES]
+
+
+def _by_number(name: str) -> list[Any]:
+    """So that frame 10 comes after frame 9."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name)]
+
+
+def _read(file: Path) -> np.ndarray:
+    """A picture file's pixels, on white where it is transparent."""
+    from PIL import Image
+
+    try:
+        picture = open_picture(file)
+    except (ValueError, Image.DecompressionBombError) as error:
+        raise Unreadable(str(error)) from None
+    if picture.mode.startswith("I"):  # 16 bits of grey
+        grey = (np.asarray(picture).astype(np.float32) / 257).clip(0, 255).round().astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=-1)
+    picture = picture.convert("RGBA")
+    ground = Image.new("RGBA", picture.size, "white")
+    return np.array(Image.alpha_composite(ground, picture).convert("RGB"))
