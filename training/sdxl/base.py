@@ -32,20 +32,27 @@ class Base:
     pipe: Any
     image_encoder: Any
 
+    def __post_init__(self) -> None:
+        pipe = self.pipe
+        for module in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2, self.image_encoder):
+            module.requires_grad_(False)
+
     def prepare(self, device: torch.device, dtype: torch.dtype, encoders: bool = True) -> None:
-        """Freeze everything, and bring it to a device in a dtype.
+        """Bring it to a device in a dtype.
 
         Args:
             encoders: whether text, image and autoencoder are needed there; they stay where they are otherwise.
         """
         pipe = self.pipe
-        for module in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2, self.image_encoder):
-            module.eval().requires_grad_(False)
-        pipe.unet.to(device, dtype)
+        wanted = [(pipe.unet, dtype)]
         if encoders:
-            pipe.vae.to(device, torch.float32)
-            for module in (pipe.text_encoder, pipe.text_encoder_2, self.image_encoder):
-                module.to(device, dtype)
+            wanted += [(module, dtype) for module in (pipe.text_encoder, pipe.text_encoder_2, self.image_encoder)]
+            wanted.append((pipe.vae, torch.float32))
+        for module, kind in wanted:
+            module.eval()
+            if module.dtype != kind:
+                module.to(kind)
+            module.to(device)
 
     def rest(self) -> None:
         """What only encodes leaves the device."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -68,13 +69,13 @@ class BatchLoss:
         if drops is None:
             drops = draw_drops(count, settings.drop, settings.drop_grounding, generator)
         noisy = self.noise.add(batch.latents, generator)
-        seen = batch.each((~drops.image).float().to(device))
+        seen = batch.each((~drops.image).to(device, batch.features.dtype))
         grounding: Tensor | bool = False
         if settings.grounded:
             grounding = batch.each((~drops.grounding).to(device))
-        dtype = self.unet.dtype
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            tokens = subject_tokens(self.trained.adapter, batch.features.float(), batch.phrases.float(), batch.boxes,
+        dtype, kept = self.unet.dtype, next(self.trained.adapter.parameters()).dtype
+        with torch.autocast(device.type, dtype) if kept != dtype else nullcontext():
+            tokens = subject_tokens(self.trained.adapter, batch.features.to(kept), batch.phrases.to(kept), batch.boxes,
                                     grounding, seen)
             tokens = gather(tokens, batch.counts)
             regions = batch.regions if settings.masks else [everywhere(row) for row in batch.regions]

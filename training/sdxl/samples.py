@@ -90,7 +90,7 @@ def _shown(boxes: np.ndarray, left: int, top: int, width: int, height: int,
 
 def views_of(subject: Subject) -> Tensor:
     """A subject's picture as the nodes make it: `[1, 512, 512, 3]`, black outside of its mask and cut to it."""
-    image = torch.from_numpy(np.ascontiguousarray(subject.picture)).float()[None] / 255
+    image = torch.from_numpy(subject.picture.astype(np.float32))[None] / 255
     mask = None if subject.mask is None else torch.from_numpy(subject.mask.astype(np.float32))[None]
     return prepare_views(image, mask)
 
