@@ -10,7 +10,7 @@ import torch
 
 def seeded(*numbers: int) -> torch.Generator:
     """A generator on the CPU for this seed, step, rank and whatever else tells draws apart."""
-    state = np.random.SeedSequence([*numbers]).generate_state(1, np.uint64)[0]
+    state = np.random.SeedSequence([len(numbers), *numbers]).generate_state(1, np.uint64)[0]
     return torch.Generator("cpu").manual_seed(int(state >> np.uint64(1)))
 
 

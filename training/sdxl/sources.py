@@ -73,6 +73,10 @@ class StoredSamples:
         if not about.is_file():
             raise ValueError(f"{self.folder} has no {ABOUT}: encode the shards into it first.")
         self.about = json.loads(about.read_text("utf-8"))
+        missing = [name for name in (EMPTY, *map(_block_name, range(-(-len(self) // BLOCK))))
+                   if not (self.folder / name).exists()]
+        if missing:
+            raise ValueError(f"{self.folder} has no {missing[0]}: encode the shards into it again, to the end.")
         self._open = lru_cache(maxsize=256)(self._opened)
 
     def __len__(self) -> int:
@@ -113,42 +117,42 @@ def store(shards: Shards, base: Base, pixels: tuple[int, int], folder: str | Pat
         ValueError: the folder holds another encoding.
         Full: a file can't be written.
     """
-    folder = Path(folder)
+    folder, blocks = Path(folder), -(-len(shards) // BLOCK)
     about = {**about, "samples": len(shards), "size": list(pixels)}
-    file = folder / ABOUT
-    if file.is_file():
-        found = json.loads(file.read_text("utf-8"))
-        other = next((key for key in about if found.get(key) != about[key]), None)
-        if other is not None:
-            raise ValueError(
-                f"{folder} was encoded with {other} {found.get(other)} but this run has {about[other]}: name another "
-                "folder, or delete it."
-            )
-    else:
-        blocks = -(-len(shards) // BLOCK)
-        samples = PreparedSamples(shards, *pixels, base.image_encoder.config.image_size)
-        try:
+    samples = PreparedSamples(shards, *pixels, base.image_encoder.config.image_size)
+    try:
+        if rank == 0 and not (folder / ABOUT).is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            for block in range(rank, blocks, processes):
-                if not (folder / _block_name(block)).exists():
-                    _write(folder / _block_name(block), _encoded(samples, base, block))
-                told(block + 1, blocks)
-            if rank == 0:
-                context, pooled = base.text([""])
-                _write(folder / EMPTY, {"context": context.cpu(), "pooled": pooled.cpu()})
-            wait()
-            if rank == 0:
-                part = file.with_suffix(".part")
-                part.write_text(json.dumps(about), "utf-8")
-                os.replace(part, file)
-        except (OSError, SafetensorError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise Full(
-                f"{folder} can't take the encoded samples ({reason}): make room and run the same command again, it "
-                "goes on from there."
-            ) from None
+            part = folder / f"{ABOUT}.part"
+            part.write_text(json.dumps(about), "utf-8")
+            os.replace(part, folder / ABOUT)
         wait()
+        _check(folder, about)
+        if rank == 0 and not (folder / EMPTY).exists():
+            context, pooled = base.text([""])
+            _write(folder / EMPTY, {"context": context.cpu(), "pooled": pooled.cpu()})
+        for block in range(rank, blocks, processes):
+            if not (folder / _block_name(block)).exists():
+                _write(folder / _block_name(block), _encoded(samples, base, block))
+                told(block + 1, blocks)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Full(
+            f"{folder} can't take the encoded samples ({reason}): make room and run the same command again, it goes "
+            "on from there."
+        ) from None
+    wait()
     return StoredSamples(folder)
+
+
+def _check(folder: Path, about: dict[str, Any]) -> None:
+    found = json.loads((folder / ABOUT).read_text("utf-8"))
+    other = next((key for key in about if found.get(key) != about[key]), None)
+    if other is not None:
+        raise ValueError(
+            f"{folder} was encoded with {other} {found.get(other)} but this run has {about[other]}: name another "
+            "folder, or delete it."
+        )
 
 
 def _encoded(samples: PreparedSamples, base: Base, block: int) -> dict[str, Tensor]:

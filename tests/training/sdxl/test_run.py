@@ -3,31 +3,56 @@
 from __future__ import annotations
 
 import csv
+import shutil
+import sys
+import threading
+from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from msd_core.checkpoint import read_adapter
 from tests.training.sdxl.conftest import SIDE, SIZES, settings
+from training.sdxl.checkpoints import TEXT_FILE, checkpoints
+from training.sdxl.pictures import HeldOutPictures
 from training.sdxl.projectors import untrained
 from training.sdxl.run import Run
-from training.sdxl.sources import LiveSamples
-from training.shards import Shards
+from training.sdxl.sources import LiveSamples, StoredSamples, store
+from training.sdxl.weights import text_parameters
+from training.shards import Full, Shards
+
+
+@pytest.fixture
+def restored(base):
+    """`restored()`: the base as it was before any run, whatever has learned of it or was rounded."""
+    modules = [base.pipe.unet, base.pipe.text_encoder, base.pipe.text_encoder_2, base.image_encoder]
+    kept = [{name: value.clone() for name, value in module.state_dict().items()} for module in modules]
+
+    def restore() -> None:
+        for module, state in zip(modules, kept, strict=True):
+            module.float().load_state_dict(state)
+        modules[0].requires_grad_(False).zero_grad()
+
+    yield restore
+    restore()
 
 
 @pytest.fixture
 def start(base, shards_folder, tmp_path):
-    """`start(steps=4, ...)`: a run in one folder."""
+    """`start("folder", steps=4, ...)`: a run."""
 
-    def made(folder="run", **changes) -> Run:
+    def made(folder="run", look=None, samples=None, **changes) -> Run:
         for module in base.pipe.unet.modules():
             module._forward_hooks.clear()
             module._forward_pre_hooks.clear()
         told = settings(**changes)
         torch.manual_seed(told.seed)
         trained = untrained(base, told.projector, SIZES)
-        samples = LiveSamples(Shards(shards_folder), base, (SIDE, SIDE))
-        return Run(base, trained, samples, told, tmp_path / folder)
+        samples = samples or LiveSamples(Shards(shards_folder), base, (SIDE, SIDE))
+        return Run(base, trained, samples, told, tmp_path / folder, look=look)
 
     return made
 
@@ -44,21 +69,157 @@ def test_a_run_learns_and_what_is_frozen_stays(start, base, tmp_path):
     began = {name: p.detach().clone() for name, p in run.weights.masters.items()}
     run.run()
     assert all(torch.equal(p, before[name]) for name, p in base.pipe.unet.named_parameters())
-    still = [name for name, p in run.weights.masters.items() if torch.equal(p, began[name])]
-    assert still == []
+    assert [name for name, p in run.weights.masters.items() if torch.equal(p, began[name])] == []
     assert run.held_out_loss() < first
-    read = read_adapter(tmp_path / "run/checkpoint-000006/ms_adapter.safetensors")
-    assert read.head_dim == SIZES.head_dim and read.state["dummy_image_tokens"].shape == (1, 4, 32)
+    assert list(losses(tmp_path / "run")) == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_run_that_is_cut_off_goes_on_with_the_same_losses(start, tmp_path):
-    start("whole", steps=6).run()
-    start("cut", steps=6).run()
-    for late in ("checkpoint-000004", "checkpoint-000006"):
-        for file in (tmp_path / "cut" / late).iterdir():
-            file.unlink()
-        (tmp_path / "cut" / late).rmdir()
-    again = start("cut", steps=6)
+def test_a_checkpoint_is_the_average_in_the_released_format(start, tmp_path):
+    run = start(steps=3, keep=1)
+    run.run()
+    assert [entry.name for entry in checkpoints(tmp_path / "run")] == ["checkpoint-000003"]
+    read = read_adapter(tmp_path / "run/checkpoint-000003/ms_adapter.safetensors")
+    assert read.head_dim == SIZES.head_dim
+    assert torch.equal(read.state["dummy_image_tokens"], run.trained.dummy_image_tokens.half())
+    moved = 0
+    for name, value in run.weights.averaged.items():
+        assert torch.equal(read.state[name], value.half())
+        moved += not torch.equal(value, run.weights.masters[name])
+    assert moved
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"optimiser": "muon"},
+    {"projector": "plain", "masks": False, "image_attention_loss": 0.01, "text_attention_loss": 0.01,
+     "precision": "bf16", "checkpointing": True, "accumulate": 2, "warm_up": 3, "fall": 0.5, "average_on_cpu": True},
+], ids=["adamw", "muon", "all at once"])
+def test_a_run_that_is_cut_off_goes_on_with_the_same_losses(start, restored, tmp_path, changes):
+    start("whole", steps=4, save_every=1, **changes).run()
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    for late in checkpoints(tmp_path / "cut")[-2:]:
+        shutil.rmtree(late)
+    restored()
+    again = start("cut", steps=4, **changes)
     assert again.step == 2 and list(losses(tmp_path / "cut")) == [1, 2]
     again.run()
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    assert len(set(losses(tmp_path / "cut").values())) == 4
+
+
+def test_text_attention_that_has_learned_is_kept_beside_the_adapter(start, restored, base, tmp_path):
+    before = {name: p.clone() for name, p in text_parameters(base.pipe.unet).items()}
+    run = start(steps=2, text_attention_loss=0.01)
+    run.run()
+    kept = load_file(tmp_path / "run/checkpoint-000002" / TEXT_FILE)
+    assert set(kept) == set(before) and not any(torch.equal(kept[name], before[name].half()) for name in kept)
+    assert all(torch.equal(kept[name], run.weights.averaged[name].half()) for name in kept)
+
+
+def test_a_run_with_other_settings_is_not_gone_on_with(start):
+    start(steps=2).run()
+    with pytest.raises(ValueError, match="was trained with --projector grounding but this run has plain: use the same"):
+        start(steps=4, projector="plain")
+    assert start(steps=8, keep=1, save_every=5).step == 2
+
+
+def test_a_full_disk_leaves_the_checkpoints_before_it(start, tmp_path, monkeypatch, capsys):
+    """On the way the run says so and learns on; at its end it has to be mended."""
+    run, write = start(steps=5), torch.save
+    files = {}
+
+    def full(state, file):
+        if state["step"] == 2:
+            return write(state, file)
+        file.write(b"half of it")
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed\nmore")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(Full, match="checkpoint-000005 can't be written .PytorchStreamWriter failed.*: make room"):
+        run.run()
+    files = {file.name for file in (tmp_path / "run").iterdir()}
+    assert "checkpoint-000002" in files and not any("000004" in name or "000005" in name for name in files)
+    said = capsys.readouterr().out
+    assert said.count("checkpoint-000004 can't be written") == 1 and "Training goes on." in said
+    monkeypatch.undo()
+    again = start(steps=5)
+    assert again.step == 2
+    again.run()
+    assert checkpoints(tmp_path / "run")[-1].name == "checkpoint-000005"
+
+
+def test_a_damaged_checkpoint_is_named(start, tmp_path):
+    start(steps=2).run()
+    (tmp_path / "run/checkpoint-000002/state.pt").write_bytes(b"half of it")
+    with pytest.raises(ValueError, match="checkpoint-000002 can't be read .*: delete that folder to go on from"):
+        start(steps=4)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(start, tmp_path):
+    run = start(steps=4)
+    run.weights.masters["image_proj.proj_out.weight"].data.fill_(torch.nan)
+    with pytest.raises(ValueError, match="The loss of step 1 is nan: go on from the last checkpoint"):
+        run.run()
+    assert checkpoints(tmp_path / "run") == []
+
+
+def test_looks_are_made_with_the_averages_and_change_nothing(start, restored, base, shards_folder, tmp_path):
+    start("blind", steps=4).run()
+    restored()
+    settings_of = {"steps": 4, "look_every": 2, "look_steps": 2}
+    look = HeldOutPictures(base, Shards(shards_folder), [12, 13], settings(**settings_of), tmp_path / "seen")
+    run = start("seen", look=look, **settings_of)
+    run.run()
+    assert losses(tmp_path / "seen") == losses(tmp_path / "blind")
+    pictures = sorted((tmp_path / "seen/pictures").iterdir())
+    assert [file.name for file in pictures] == ["000002.png", "000004.png"]
+    assert Image.open(pictures[0]).size == (2 * SIDE, 3 * SIDE)
+    board = EventAccumulator(str(tmp_path / "seen/tensorboard"))
+    board.Reload()
+    assert board.Tags()["images"] == ["held_out/pictures"]
+    assert {"training/loss", "training/rate", "held_out/loss"} <= set(board.Tags()["scalars"])
+    assert [event.step for event in board.Scalars("held_out/loss")] == [2, 4]
+    told = [repr(event.value) for event in board.Scalars("training/loss")]
+    assert [float(one) for one in told] == pytest.approx([float(one) for one in losses(tmp_path / "seen").values()])
+
+
+def test_samples_encoded_beforehand_give_the_same_run(start, restored, base, shards_folder, tmp_path):
+    start("live", steps=3).run()
+    restored()
+    stored = store(Shards(shards_folder), base, (SIDE, SIDE), tmp_path / "encoded", {"base": "tiny"})
+    start("stored", steps=3, samples=stored).run()
+    live, kept = ([float(one) for one in losses(tmp_path / name).values()] for name in ("live", "stored"))
+    assert kept == pytest.approx(live, rel=1e-4)
+
+
+def test_samples_are_encoded_once_and_for_one_base(base, shards_folder, tmp_path, monkeypatch):
+    shards, folder = Shards(shards_folder), tmp_path / "encoded"
+    monkeypatch.setattr("training.sdxl.sources.BLOCK", 4)
+    wait = threading.Barrier(2).wait
+    parts = [threading.Thread(target=store, args=(shards, base, (SIDE, SIDE), folder, {"base": "tiny"}),
+                              kwargs={"rank": rank, "processes": 2, "wait": wait}) for rank in range(2)]
+    for part in parts:
+        part.start()
+    for part in parts:
+        part.join()
+    first = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+    assert len(first) == 4 + 2
+    again = store(shards, base, (SIDE, SIDE), folder, {"base": "tiny"})
+    assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == first and len(again) == 14
+    live = LiveSamples(shards, base, (SIDE, SIDE)).take([9])[0]
+    torch.testing.assert_close(again.take([9])[0].latents, live.latents, atol=1e-5, rtol=1e-5)
+    (folder / "encoded-00002.safetensors").unlink()
+    with pytest.raises(ValueError, match="has no encoded-00002.safetensors: encode the shards into it again"):
+        StoredSamples(folder)
+    with pytest.raises(ValueError, match="was encoded with base tiny but this run has other: name another folder"):
+        store(shards, base, (SIDE, SIDE), folder, {"base": "other"})
+
+
+def test_eight_bit_optimisers_come_from_bitsandbytes_and_only_where_asked_for(start, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    monkeypatch.setitem(sys.modules, "bitsandbytes.optim", None)
+    start("plain")
+    with pytest.raises(ValueError, match="--optimiser is adamw8bit but bitsandbytes is not installed: pip install"):
+        start("eight", optimiser="adamw8bit")
+    made = SimpleNamespace(AdamW8bit=type("AdamW8bit", (torch.optim.AdamW,), {}))
+    monkeypatch.setitem(sys.modules, "bitsandbytes.optim", made)
+    assert type(start("made", optimiser="adamw8bit").optimisers[0]).__name__ == "AdamW8bit"
