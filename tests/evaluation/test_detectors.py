@@ -4,32 +4,15 @@ import pytest
 import torch
 
 from msd_core.evaluation.detectors import Detector, load_detector
+from tests.tiny_models import save_grounding_dino
 
 transformers = pytest.importorskip("transformers")
 pytestmark = pytest.mark.usefixtures("no_network")
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "cat", ".", "?"]
-
 
 @pytest.fixture(scope="module")
 def grounding_dino(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("grounding")
-    (folder / "vocab.txt").write_text("\n".join(WORDS))
-    text = transformers.BertConfig(vocab_size=len(WORDS), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
-                                   intermediate_size=32)
-    backbone = transformers.SwinConfig(embed_dim=16, depths=[1, 1, 1], num_heads=[1, 1, 2], window_size=4,
-                                       image_size=64, out_features=["stage2", "stage3"])
-    config = transformers.GroundingDinoConfig(
-        backbone_config=backbone, text_config=text, d_model=32, encoder_layers=1, decoder_layers=2,
-        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, num_queries=6,
-        num_feature_levels=2, max_text_len=16, two_stage=True,
-    )
-    torch.manual_seed(0)
-    transformers.GroundingDinoForObjectDetection(config).save_pretrained(folder)
-    tokenizer = transformers.BertTokenizer(str(folder / "vocab.txt"))
-    images = transformers.GroundingDinoImageProcessor(size={"height": 64, "width": 64}, do_pad=False)
-    transformers.GroundingDinoProcessor(images, tokenizer).save_pretrained(folder)
-    return folder
+    return save_grounding_dino(tmp_path_factory.mktemp("grounding"))
 
 
 @pytest.mark.parametrize("kind", ["grounding_dino", "owlv2"])

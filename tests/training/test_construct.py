@@ -102,7 +102,7 @@ class Ended(BaseException):
 
 @pytest.mark.parametrize("per_shard", [1, 2, 5])
 def test_ended_after_any_clip_it_goes_on_to_the_same_shards(tmp_path, per_shard):
-    settings = replace(SETTINGS, frames=4)
+    settings = replace(SETTINGS, frames_per_clip=4)
     wanted = build(tmp_path / "whole", FEW, settings=settings, per_shard=per_shard)
     made_twice = Counter()
     for count in range(len(FEW) + 1):

@@ -91,9 +91,9 @@ def _parser() -> argparse.ArgumentParser:
                         help="what captioner, segmenter and embedder compute in (default: as their files are)")
     settings = parser.add_argument_group("settings")
     for one in fields(Settings):
-        name = "frames-per-clip" if one.name == "frames" else one.name.replace("_", "-")
-        settings.add_argument(f"--{name}", dest=f"set_{one.name}", type=type(one.default), default=one.default,
-                              metavar="N", help=f"{one.metadata['words']} (default {one.default})")
+        settings.add_argument(f"--{one.name.replace('_', '-')}", dest=f"set_{one.name}", metavar="N",
+                              type=type(one.default), default=one.default,
+                              help=f"{one.metadata['words']} (default {one.default})")
     settings.add_argument("--pictures", default="png", choices=("png", "jpg"),
                           help="how targets are kept: as they are, or in a quarter of the room")
     settings.add_argument("--samples-per-shard", type=int, default=1000, metavar="N", help="(default 1000)")
@@ -108,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
 def _build(options: argparse.Namespace) -> int:
     settings = Settings(**{one.name: getattr(options, f"set_{one.name}") for one in fields(Settings)})
     clips = find_clips(options.videos, options.frames, options.stills)
+    if not clips:
+        raise ValueError("There are 0 clips but a set needs some: name videos, frames or stills.")
     stills = sum(clip.still for clip in clips)
     if stills:
         print(COPIES.format(count=stills, all=len(clips)))

@@ -30,7 +30,7 @@ class Blip2Captioner:
     def __call__(self, views: Sequence[View]) -> list[str]:
         """A caption of each frame, by greedy search, so that it is the same each time."""
         parameter = next(self.model.parameters())
-        inputs = self.processor(images=[view.pixels for view in views], return_tensors="pt").to(parameter.device)
+        inputs = self.processor(images=[view.picture for view in views], return_tensors="pt").to(parameter.device)
         said = self.model.generate(
             pixel_values=inputs["pixel_values"].to(parameter.dtype), max_new_tokens=WORDS, do_sample=False
         )

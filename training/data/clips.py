@@ -52,6 +52,13 @@ class View:
     clip: Clip
     place: float
 
+    @property
+    def picture(self) -> Any:
+        """The frame as a PIL image, of which no model has to guess where its channels are."""
+        from PIL import Image
+
+        return Image.fromarray(self.pixels)
+
 
 @dataclass(frozen=True)
 class FrameFolder:
@@ -65,7 +72,7 @@ class FrameFolder:
         files = sorted(_pictures_in(self.folder), key=lambda file: _by_number(file.name))
         if not files:
             raise Unreadable(f"{self.folder} has no pictures")
-        return [_read(files[min(int(place * len(files)), len(files) - 1)]) for place in places]
+        return [_read(files[number]) for number in _numbers(places, len(files))]
 
 
 @dataclass(frozen=True)
@@ -103,8 +110,9 @@ def find_clips(
         for root in map(Path, roots):
             if not root.exists():
                 raise ValueError(f"{root} is named for {what} but there is no such file or folder: check the path.")
-            # resolve() names a folder that is given as "." or "clips/".
-            start, root = root.resolve().parent, root.resolve()
+            # resolve() names a folder that is given as "." or "clips/"; a file has the name that it has in its folder.
+            root = root.resolve()
+            start = root.parent.parent if root.is_file() else root.parent
             paths = [path for path in ([root] if root.is_file() else root.rglob("*"))
                      if path.suffix.lower() in suffixes and path.is_file()]
             paths = sorted({path.parent for path in paths} if kind is FrameFolder else paths)
@@ -115,6 +123,16 @@ def find_clips(
                 if found.setdefault(clip.name, clip) != clip:
                     raise ValueError(f"Two clips are named {clip.name!r}: rename one of their folders.")
     return [found[name] for name in sorted(found)]
+
+
+def _numbers(places: Sequence[float], count: int) -> list[int]:
+    """The numbers of `count` frames that are at or next to these places, each once as long as there are enough."""
+    taken: list[int] = []
+    for place in places:
+        wanted = min(int(place * count), count - 1)
+        free = [number for number in range(count) if number not in taken] or [wanted]
+        taken.append(min(free, key=lambda number: abs(number - wanted)))
+    return taken
 
 
 def _pictures_in(folder: Path) -> list[Path]:

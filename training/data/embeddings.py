@@ -34,7 +34,9 @@ class CropEmbedder:
     @torch.no_grad()
     def __call__(self, view: View, boxes: Sequence[Edges], masks: Sequence[np.ndarray]) -> np.ndarray:
         """A vector of length 1 for each thing, `[n, d]` fp32."""
-        things = [cut_out(view.pixels, box, mask) for box, mask in zip(boxes, masks, strict=True)]
+        from PIL import Image
+
+        things = [Image.fromarray(cut_out(view.pixels, box, mask)) for box, mask in zip(boxes, masks, strict=True)]
         # The whole square, not its middle: nothing of the thing is cut off.
         size = {"height": self.side, "width": self.side}
         pixels = self.processor(images=things, size=size, do_center_crop=False, return_tensors="pt")["pixel_values"]

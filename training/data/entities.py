@@ -66,7 +66,7 @@ def load_entities(pipeline: str | Path) -> SpacyEntities:
     try:
         read = spacy.load(pipeline)
     except OSError as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].rstrip(".")
         raise ValueError(
             f"The entities' pipeline is {pipeline} but can't be loaded ({reason}): name a folder, or an installed "
             "package such as en_core_web_sm."

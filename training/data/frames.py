@@ -20,7 +20,7 @@ def seeded(name: str, seed: int) -> np.random.Generator:
 
 def draw_places(name: str, settings: Settings) -> list[float]:
     """Places in 0..1 of a clip, uniform among those that are far enough apart, in random order."""
-    draw, count = seeded(name, settings.seed), settings.frames
+    draw, count = seeded(name, settings.seed), settings.frames_per_clip
     free = np.sort(draw.uniform(0, 1 - (count - 1) * settings.apart, count))
     places = free + settings.apart * np.arange(count)
     return [float(place) for place in draw.permutation(places)]

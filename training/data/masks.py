@@ -33,7 +33,7 @@ class SamSegmenter:
             return []
         height, width = view.pixels.shape[:2]
         pixels = [[x0 * width, y0 * height, x1 * width, y1 * height] for x0, y0, x1, y1 in boxes]
-        inputs = self.processor(images=view.pixels, input_boxes=[pixels], return_tensors="pt")
+        inputs = self.processor(images=view.picture, input_boxes=[pixels], return_tensors="pt")
         parameter = next(self.model.parameters())
         outputs = self.model(
             pixel_values=inputs["pixel_values"].to(parameter.device, parameter.dtype),

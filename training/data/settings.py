@@ -24,7 +24,7 @@ class Settings:
     """
 
     seed: int = _setting(0, "which frames are drawn, with the clip's name")
-    frames: int = _setting(2, "frames of a clip, 2 to 5: each but the first is the target of the one before it")
+    frames_per_clip: int = _setting(2, "frames of a clip, 2 to 5; each but the first is a target")
     apart: float = _setting(0.1, "least distance of two frames, as a share of the clip")
     longest: int = _setting(1536, "longest side of a frame in pixels; larger ones are made smaller")
     shortest: int = _setting(512, "least shorter side of a frame in pixels")
@@ -43,8 +43,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("frames", *FRAMES), ("subjects", 1, SUBJECTS), ("apart", 0, 1 / self.frames), ("found_again", 0, SUBJECTS),
-            ("similar", -1, 1), ("largest", self.smallest, 1), ("smallest", 0, 1), ("fill", 0, 1), ("same", 0, 1),
+            ("frames_per_clip", *FRAMES), ("apart", 0, 1 / max(self.frames_per_clip, 1)), ("subjects", 1, SUBJECTS),
+            ("found_again", 0, SUBJECTS), ("similar", -1, 1), ("smallest", 0, 1), ("largest", self.smallest, 1),
+            ("fill", 0, 1), ("same", 0, 1),
         ):
             value = getattr(self, name)
             if not low <= value <= high:

@@ -12,6 +12,9 @@ import numpy as np
 from .clips import Unreadable
 from .loading import require
 
+BACK = (0.0, 2.0, 15.0)
+"""How many seconds before a frame decoding begins, one after the other until it is met; then from the beginning."""
+
 
 @dataclass(frozen=True)
 class Video:
@@ -24,33 +27,49 @@ class Video:
     def frames(self, places: Sequence[float]) -> list[np.ndarray]:
         av = require("av", "av", "videos")
         try:
-            with av.open(str(self.file), metadata_errors="ignore") as container:
+            with self._opened(av) as container:
                 if not container.streams.video:
                     raise Unreadable(f"{self.file} has no video stream")
-                stream = container.streams.video[0]
-                start, length = _span(container, stream)
-                return [self._frame(container, stream, start + place * length) for place in places]
+                start, length = _span(container)
+                return [self._frame(av, container, start, start + place * length) for place in places]
         except Unreadable:
             raise
         # PyAV's errors are of these kinds, and its own.
         except (av.FFmpegError, OSError, ValueError) as error:
             raise Unreadable(f"{self.file} can't be read ({getattr(error, 'strerror', None) or error})") from None
 
-    def _frame(self, container: Any, stream: Any, second: float) -> np.ndarray:
+    def _opened(self, av: Any) -> Any:
+        return av.open(str(self.file), metadata_errors="ignore")
+
+    def _frame(self, av: Any, container: Any, start: float, second: float) -> np.ndarray:
         """The first frame that is not before a time, or the last that there is."""
-        last = None
-        container.seek(int(second / stream.time_base), stream=stream)
-        for frame in container.decode(stream):
-            last = frame
-            if frame.time is not None and frame.time >= second:
-                break
-        if last is None:
-            raise Unreadable(f"{self.file} has no frame at {second:.2f} s")
-        return _pixels(last)
+        for back in BACK:
+            stream = container.streams.video[0]
+            container.seek(int(max(second - back, start) / stream.time_base), stream=stream)
+            first, last = _decoded(container, second)
+            # Some containers are sought behind the time, or past the last frame that can be decoded alone.
+            if first is not None and (first.time or 0.0) <= second:
+                return _pixels(last, stream.sample_aspect_ratio)
+        with self._opened(av) as container:
+            _, last = _decoded(container, second)
+            if last is None:
+                raise Unreadable(f"{self.file} has no frame at {second:.2f} s")
+            return _pixels(last, container.streams.video[0].sample_aspect_ratio)
 
 
-def _span(container: Any, stream: Any) -> tuple[float, float]:
+def _decoded(container: Any, second: float) -> tuple[Any, Any]:
+    """Decode from where a container is: the first frame, and the first that is not before a time or the last."""
+    first = last = None
+    for frame in container.decode(container.streams.video[0]):
+        first, last = first or frame, frame
+        if frame.time is not None and frame.time >= second:
+            break
+    return first, last
+
+
+def _span(container: Any) -> tuple[float, float]:
     """Where a video begins and how long it is up to its last frame, in seconds."""
+    stream = container.streams.video[0]
     start = float((stream.start_time or 0) * stream.time_base)
     if stream.duration:
         length = float(stream.duration * stream.time_base)
@@ -65,10 +84,12 @@ def _span(container: Any, stream: Any) -> tuple[float, float]:
     return start, max(length - (1 / float(rate) if rate else 0), 0.0)
 
 
-def _pixels(frame: Any) -> np.ndarray:
-    """A frame upright and with square pixels, `[h, w, 3]` uint8."""
-    width, aspect = frame.width, frame.sample_aspect_ratio
-    if aspect and aspect > 0:
-        width = max(round(width * float(aspect)), 1)
+def _pixels(frame: Any, aspect: Any) -> np.ndarray:
+    """A frame upright and with square pixels, `[h, w, 3]` uint8.
+
+    Args:
+        aspect: how wide a pixel is for its height; None or 0 if the video does not tell.
+    """
+    width = max(round(frame.width * float(aspect or 1)), 1)
     pixels = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
     return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
