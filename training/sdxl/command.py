@@ -84,26 +84,20 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
     if options.workers < 0:
         raise ValueError(f"--workers is {options.workers} but must be 0 or more: 0 reads in the process itself.")
     shards = Shards(options.shards)
-    try:
-        from accelerate import Accelerator
-    except ImportError:
-        raise ValueError(
-            'accelerate is not installed but training needs it: pip install -e ".[training]" in the folder of '
-            "MS-Diffusion."
-        ) from None
     import torch
 
     from .base import DTYPES, load
     from .pictures import HeldOutPictures
     from .projectors import started, untrained
-    from .run import Run
+    from .run import Run, new_accelerator
     from .sources import LiveSamples, held_out, store
 
-    accelerator = Accelerator()
+    accelerator = new_accelerator()
     base = load(options.base, options.image_encoder, settings.precision)
     if options.init is None:
         torch.manual_seed(settings.seed)
-        trained = untrained(base, settings.projector)
+        sizes = base.sizes(tokens=settings.tokens, width=settings.width, layers=settings.layers)
+        trained = untrained(base, settings.projector, sizes)
     else:
         trained = started(options.init, base, settings.projector)
     if options.encoded is None:

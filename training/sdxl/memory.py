@@ -120,7 +120,7 @@ class RealSize:
         with torch.device("meta"):
             unet = diffusers.UNet2DConditionModel.from_config(_config("unet"))
         self.unet = nn.Module.to(unet, self.dtype).eval().requires_grad_(False)
-        sizes = AdapterSizes()
+        sizes = AdapterSizes(tokens=settings.tokens, width=settings.width, layers=settings.layers)
         with torch.device("meta"):
             adapter = new_adapter(self.unet, sizes)
             context = adapter.image_proj.out_width

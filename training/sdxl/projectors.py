@@ -83,13 +83,8 @@ class Trained(nn.Module):
         return {"format": "pt", HEAD_DIM_KEY: str(self.head_dim), PROJECTOR_KEY: self.projector}
 
 
-def untrained(base: Base, projector: str, sizes: AdapterSizes | None = None) -> Trained:
-    """A new adapter for a base; its random numbers are torch's own.
-
-    Args:
-        sizes: the released ones by default.
-    """
-    sizes = sizes or base.sizes()
+def untrained(base: Base, projector: str, sizes: AdapterSizes) -> Trained:
+    """A new adapter for a base, of the sizes of its resampler (`Base.sizes`); its random numbers are torch's own."""
     adapter = new_adapter(base.pipe.unet, sizes)
     context = adapter.image_proj.out_width
     if projector == "linear":

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from msd_core.headless.device import devices
+
 from ..shards import Full
 from ..trainer import Schedule
 from .base import DTYPES, Base
@@ -51,9 +53,7 @@ class Run:
             ValueError: the run in the folder has other settings, or the processes share the work in another way.
         """
         if accelerator is None:
-            from accelerate import Accelerator
-
-            accelerator = Accelerator()
+            accelerator = new_accelerator()
         _check_processes(accelerator)
         self.base, self.trained, self.samples, self.settings = base, trained, samples, settings
         self.folder, self.accelerator, self._pictures = Path(folder), accelerator, look
@@ -217,6 +217,22 @@ class Run:
                     raise
                 self.log.say(f"{error} Training goes on.")
         self.accelerator.wait_for_everyone()
+
+
+def new_accelerator() -> Any:
+    """This process's place among those that `accelerate launch` has started; on the CPU where there is no GPU.
+
+    Raises:
+        ValueError: accelerate is not installed.
+    """
+    try:
+        from accelerate import Accelerator
+    except ImportError:
+        raise ValueError(
+            'accelerate is not installed but training needs it: pip install -e ".[training]" in the folder of '
+            "MS-Diffusion."
+        ) from None
+    return Accelerator(cpu=devices() == ["cpu"])
 
 
 def _detached(losses: Losses) -> Losses:

@@ -54,6 +54,9 @@ class Settings:
     prediction: str | None = _option(None, "what the base predicts, if its scheduler says otherwise", PREDICTIONS)
 
     projector: str = _option("grounding", "from features to tokens; table 3 has the others", PROJECTORS)
+    tokens: int = _option(16, "of each subject, in a new adapter")
+    width: int = _option(1280, "of a new resampler, a multiple of 64")
+    layers: int = _option(4, "of a new resampler")
     masks: bool = _option(True, "keep each subject in its box")
     image_attention_loss: float = _option(0.0, "weight of equation 7 on the image attention; the paper's is 0.01")
     text_attention_loss: float = _option(
@@ -70,7 +73,7 @@ class Settings:
     scale: float = _option(0.6, "scale of their subjects")
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "accumulate", "log_every", "save_every", "keep"):
+        for name in ("steps", "batch", "accumulate", "log_every", "save_every", "keep", "tokens", "width", "layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{_spelled(name)} is {getattr(self, name)} but must be 1 or more: set at least 1.")
         for name in ("warm_up", "seed", "look_every", "held_out", "look_steps"):
@@ -94,6 +97,8 @@ class Settings:
                     f"{_spelled(one.name)} is {getattr(self, one.name)!r} but must be one of {', '.join(choices)}: "
                     "choose one."
                 )
+        if self.width % 64:
+            raise ValueError(f"--width is {self.width} but heads are 64 wide: set a multiple of 64.")
         width, height = self.pixels
         if min(width, height) < 64 or width % 8 or height % 8:
             raise ValueError(f"--size is {self.size} but both sides must be multiples of 8, 64 or more: 1024x1024.")
@@ -124,7 +129,8 @@ class Settings:
 
 DECIDED = (
     "rate", "batch", "accumulate", "optimiser", "average", "seed", "size", "drop", "drop_grounding", "gamma",
-    "prediction", "projector", "masks", "image_attention_loss", "text_attention_loss", "held_out",
+    "prediction", "projector", "tokens", "width", "layers", "masks", "image_attention_loss",
+    "text_attention_loss", "held_out",
 )
 """Settings that a run which goes on has to share with what it goes on from."""
 
