@@ -107,6 +107,25 @@ def test_a_single_file_is_loaded_without_a_network_tensor_for_tensor(name, load,
     assert load(torch.float16).unet.dtype == torch.float16
 
 
+@pytest.mark.parametrize("name", ["base.safetensors", "merge.ckpt"])
+def test_training_reads_a_single_file_in_bf16_but_its_autoencoder_unrounded(
+    name, load, pipe, facts, tmp_path, no_network
+):
+    from training.sdxl import base
+
+    load(name=name)
+    encoder = transformers.CLIPVisionModelWithProjection(
+        transformers.CLIPVisionConfig(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
+    )
+    encoder.save_pretrained(tmp_path / "vision")
+    loaded = base.load(tmp_path / name, tmp_path / "vision", "bf16", facts=facts)
+    kept = pipe.vae.state_dict()
+    assert all(torch.equal(value, kept[key]) for key, value in loaded.pipe.vae.state_dict().items())
+    assert loaded.pipe.unet.dtype == loaded.pipe.text_encoder_2.dtype == torch.bfloat16
+    rounded = {key: value.bfloat16() for key, value in pipe.unet.state_dict().items()}
+    assert all(torch.equal(value, rounded[key]) for key, value in loaded.pipe.unet.state_dict().items())
+
+
 def test_it_makes_the_picture_of_the_same_parts_put_together_by_hand(load, pipe, adapter, no_network):
     loaded, encoder, pictures = load(), demo_pipeline().image_encoder, []
     for base in (loaded, pipe):
