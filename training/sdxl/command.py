@@ -74,6 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sentence = str(error).strip().splitlines()[-1].removeprefix("ValueError: ")
         print(f"training.sdxl: {sentence}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\ntraining.sdxl: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
     return 0
 
 
