@@ -10,11 +10,12 @@ from pathlib import Path
 
 import torch
 
-from .adapter import train_adapter, train_joint
 from .autoencoder import train_autoencoder
 from .base import train_base
 from .decoder import train_decoder
 from .draw import draw_scenes
+from .drawn.stages import build_shards, train_adapter
+from .joint import train_joint
 from .latents import encode_scenes
 from .references import draw_all_references
 from .trainer import launch
@@ -29,10 +30,11 @@ STAGES = {
     "base": (train_base, 3000),
     "vision": (train_vision, 600),
     "joint": (train_joint, 3000),
+    "clips": (build_shards, 1000),
     "adapter": (train_adapter, 500),
     "decoder": (train_decoder, 300),
 }
-"""Stage to its function and its number of steps, or of shards where it draws or encodes."""
+"""Stage to its function and its number of steps, of shards where it draws or encodes, or of clips."""
 
 
 def main() -> None:

@@ -122,12 +122,16 @@ def fold_scale(net: AutoencoderKL, pictures: Tensor) -> None:
 
 
 def load_autoencoder(folder: Path) -> AutoencoderKL:
-    """The stage's averaged weights with their scale folded in, frozen; folded once, then read from `vae.pt`."""
+    """The stage's averaged weights with their scale folded in, frozen; folded once, then read from `vae.pt`. Those that
+    ship, which the stage begins with, have their scale folded in already.
+    """
     net, file = new_autoencoder(), folder / "vae.pt"
     if file.exists():
         net.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     else:
         load_averaged("autoencoder", folder, nn.ModuleDict({"vae": net}))
+        if not (folder / "autoencoder.pt").exists():
+            return net.eval().requires_grad_(False)
         fold_scale(net, held_out_pictures(folder / "scenes", 300))
         torch.save(net.state_dict(), file.with_suffix(".part"))
         file.with_suffix(".part").rename(file)

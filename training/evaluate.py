@@ -108,7 +108,7 @@ def evaluate(folder: Path, count: int, seed: int) -> dict[str, dict[str, float]]
     """Make and score the pictures of every condition."""
     base = load_frozen_base(folder)
     subjects = SubjectAttention(base["unet"])
-    student: nn.Module = load_student(folder, base["unet"])
+    student: nn.Module = load_student(folder)
     autoencoder = load_finished_autoencoder(folder)
     probe, accuracy = load_probe(folder, autoencoder)
     print("probe on held-out drawings:", accuracy, flush=True)

@@ -51,7 +51,7 @@ def main() -> None:
     write(config.TEXT_L_FILE, text_state(base["text"].l))
     write(config.TEXT_G_FILE, text_state(base["text"].g))
     write(config.VAE_FILE, load_finished_autoencoder(folder).state_dict())
-    student = load_student(folder, base["unet"])
+    student = load_student(folder)
     write(config.IMAGE_ENCODER_FILE, {k: v for k, v in student.vision.state_dict().items() if "position_ids" not in k})
     dummy = torch.zeros(1, 4, config.CONTEXT_WIDTH)
     write(config.ADAPTER_FILE, {**student.adapter.state_dict(), "dummy_image_tokens": dummy},

@@ -32,10 +32,8 @@ def write_start(folder: Path, stage: str, modules: nn.ModuleDict, state: dict[st
     torch.save(state, folder / f"start_{stage}.pt")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
-    folder = parser.parse_args().folder
+def write_shipped(folder: Path) -> None:
+    """Put the weights that ship where a run's stages begin with them."""
     folder.mkdir(parents=True, exist_ok=True)
     write_start(folder, "autoencoder", nn.ModuleDict({"vae": new_autoencoder()}),
                 prefixed("vae", read_weights(config.VAE_FILE)))
@@ -48,6 +46,12 @@ def main() -> None:
                 | prefixed("text.g", read_weights(config.TEXT_G_FILE))
                 | prefixed("student.vision", read_weights(config.IMAGE_ENCODER_FILE))
                 | prefixed("student.adapter", adapter))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    write_shipped(parser.parse_args().folder)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,17 @@ from .attention import subject_tokens
 from .base import new_base
 from .new_adapter import AdapterSizes, new_adapter
 from .references import normalise
+from .sdxl.checkpoints import ADAPTER_FILE, checkpoints
+from .sdxl.projectors import read_trained
 from .text import TextEncoders
-from .trainer import load_averaged
+from .trainer import has_weights, load_averaged
 from .vision import TraitHeads, image_features, new_image_encoder
 
 SIZES = AdapterSizes(**{key: ADAPTER[key] for key in (
     "tokens", "width", "layers", "head_dim", "ffn_mult", "fourier_frequencies", "feature_width", "phrase_width")})
 """What the demo's resampler measures."""
+ADAPTER_RUN = "adapter"
+"""The folder in which the adapter stage runs."""
 
 
 class Student(nn.Module):
@@ -53,12 +57,23 @@ def regions_of(subjects: list[Placed]) -> list[Region]:
 
 def load_frozen_base(folder: Path) -> nn.ModuleDict:
     """The averaged weights of the joint stage, where it has run, else of the base stage; frozen."""
+    return _joint(folder)[0]
+
+
+def load_frozen_vision(folder: Path) -> nn.Module:
+    """The image encoder of the joint stage, where it has run, else of the vision stage; frozen."""
+    return _joint(folder)[1].vision
+
+
+def _joint(folder: Path) -> tuple[nn.ModuleDict, Student]:
     base = new_base()
-    if (folder / "joint.pt").exists():
-        load_averaged("joint", folder, joint_modules(base, Student(base["unet"])))
+    student = Student(base["unet"])
+    if has_weights("joint", folder):
+        load_averaged("joint", folder, joint_modules(base, student))
     else:
         load_averaged("base", folder, base)
-    return base.eval().requires_grad_(False)
+        _load_seeing(folder, student)
+    return base.eval().requires_grad_(False), student.eval().requires_grad_(False)
 
 
 def joint_modules(base: nn.ModuleDict, student: Student) -> nn.ModuleDict:
@@ -66,24 +81,29 @@ def joint_modules(base: nn.ModuleDict, student: Student) -> nn.ModuleDict:
     return nn.ModuleDict({"unet": base["unet"], "text": base["text"], "student": student})
 
 
-def load_student(folder: Path, unet: nn.Module) -> Student:
-    """The averaged weights of the adapter stage, where it has run, else of the joint stage; frozen."""
-    student = Student(unet)
-    if (folder / "adapter.pt").exists():
-        load_averaged("adapter", folder, nn.ModuleDict({"student": student}))
-    else:
-        load_averaged("joint", folder, joint_modules(new_base(), student))
+def load_student(folder: Path) -> Student:
+    """The adapter of the adapter stage, where it has run, else of the joint stage, and the image encoder; frozen."""
+    student = _joint(folder)[1]
+    found = checkpoints(folder / ADAPTER_RUN)
+    if found:
+        student.adapter = read_trained(found[-1] / ADAPTER_FILE).adapter
     return student.eval().requires_grad_(False)
 
 
 def start_student(folder: Path, base: nn.ModuleDict) -> Student:
     """A student to start from: the joint stage's, else a new one with the trained image encoder."""
     student = Student(base["unet"])
-    if (folder / "joint.pt").exists():
+    if has_weights("joint", folder):
         load_averaged("joint", folder, joint_modules(new_base(), student))
-    elif (folder / "vision.pt").exists():
+    else:
+        _load_seeing(folder, student)
+    return student
+
+
+def _load_seeing(folder: Path, student: Student) -> None:
+    """Give a student the image encoder of the vision stage, where it has run."""
+    if (folder / "vision.pt").exists():
         saved = torch.load(folder / "vision.pt", map_location="cpu", weights_only=True)["modules"]
         student.vision.load_state_dict({
             key.removeprefix("vision."): value for key, value in saved.items() if key.startswith("vision.")
         })
-    return student

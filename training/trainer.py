@@ -181,8 +181,20 @@ class Trainer:
                 looked = time.monotonic()
 
 
+def has_weights(name: str, folder: Path) -> bool:
+    """Whether a stage has run, or has weights to begin with."""
+    return (folder / f"{name}.pt").exists() or (folder / f"start_{name}.pt").exists()
+
+
 def load_averaged(name: str, folder: Path, modules: nn.ModuleDict) -> None:
-    """Load the averaged weights of a stage into `modules`, made as the stage makes them."""
+    """Load the averaged weights of a stage into `modules`, made as the stage makes them.
+
+    Where it has not run, those that it begins with.
+    """
+    start = folder / f"start_{name}.pt"
+    if start.exists() and not (folder / f"{name}.pt").exists():
+        modules.load_state_dict(torch.load(start, map_location="cpu", weights_only=True), strict=False)
+        return
     saved = torch.load(folder / f"{name}.pt", map_location="cpu", weights_only=True)
     modules.load_state_dict(saved["modules"])
     for parameter, value in zip((p for p in modules.parameters() if p.requires_grad), saved["average"], strict=True):

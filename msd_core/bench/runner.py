@@ -152,7 +152,7 @@ class Runner:
         if plan.singles and len(sample.subjects) > 1:
             alone = [engine.make(Order(sample.prompt, (one,), seeds, plan.condition)) for one in sample.subjects]
         with self._turn:
-            subjects = [_shown(subject) for subject in sample.subjects]
+            subjects = [shown_subject(subject) for subject in sample.subjects]
             rows = self.scorer.score(made, sample.prompt, subjects)
             if bare is not None:
                 without = self.scorer.score(bare, sample.prompt, [])
@@ -210,7 +210,8 @@ def opaque(picture: Any) -> Any:
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
-def _shown(subject: WantedSubject) -> ShownSubject:
+def shown_subject(subject: WantedSubject) -> ShownSubject:
+    """A sample's subject as the scorer takes it, its photos on white where they are transparent."""
     photos = tuple(
         torch.from_numpy(np.asarray(opaque(picture.open())).astype(np.float32) / 255) for picture in subject.photos
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -27,11 +28,15 @@ def read_weights(file: Path) -> dict[str, Tensor]:
 def read_text_encoder(file: Path) -> dict[str, Tensor]:
     """A text encoder's state dict with the token embedding expanded to all of CLIP's 49408 tokens."""
     state = read_weights(file)
-    rows, known = state[TOKEN_EMBEDDING], state.pop(TOKEN_IDS)
+    return with_all_tokens(state, state.pop(TOKEN_IDS))
+
+
+def with_all_tokens(compact: Mapping[str, Tensor], known: Tensor | Sequence[int]) -> dict[str, Tensor]:
+    """A compact text encoder's state dict, its row of each known token and its last row for every other one."""
+    rows = compact[TOKEN_EMBEDDING]
     full = rows[-1].repeat(config.TEXT_L["vocab_size"], 1)
-    full[known] = rows[:-1]
-    state[TOKEN_EMBEDDING] = full
-    return state
+    full[known if isinstance(known, Tensor) else list(known)] = rows[:-1]
+    return {**compact, TOKEN_EMBEDDING: full}
 
 
 def total_size() -> int:

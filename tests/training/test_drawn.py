@@ -18,12 +18,12 @@ def clips() -> list[DrawnClip]:
 
 
 def frames(clips: list[DrawnClip]) -> list[Frame]:
-    return [frame for clip in clips for frame in clip.frames]
+    return [frame for clip in clips for frame in clip.shots[:3]]
 
 
 def test_a_seed_draws_the_same_clip_and_another_seed_another() -> None:
     first, again, other = draw_clip(4), draw_clip(4), draw_clip(5)
-    for a, b, c in zip(first.frames, again.frames, other.frames, strict=True):
+    for a, b, c in zip(first.shots, again.shots, other.shots, strict=True):
         assert a == b and np.array_equal(a.picture, b.picture) and not np.array_equal(a.picture, c.picture)
 
 
@@ -36,7 +36,7 @@ def test_clips_have_what_makes_video_hard(clips: list[DrawnClip]) -> None:
     for clip in clips:
         kinds = [who.kind for who in clip.cast]
         alike += len(set(kinds)) < len(kinds)
-        for frame in clip.frames:
+        for frame in clip.shots[:3]:
             there = [figure.identity for figure in frame.figures]
             absent += any(who not in there for who in clip.cast)
             passing += any(who not in clip.cast for who in there)
@@ -51,7 +51,7 @@ def test_clips_have_what_makes_video_hard(clips: list[DrawnClip]) -> None:
 def test_the_same_figure_stands_elsewhere_and_in_another_pose_in_the_next_frame(clips: list[DrawnClip]) -> None:
     moved = []
     for clip in clips:
-        first, second = ({figure.identity: figure for figure in frame.figures} for frame in clip.frames[:2])
+        first, second = ({figure.identity: figure for figure in frame.figures} for frame in clip.shots[:2])
         moved += [(first[who].left, first[who].top, first[who].tilt) != (second[who].left, second[who].top,
                                                                          second[who].tilt)
                   for who in first.keys() & second.keys()]
@@ -98,7 +98,7 @@ def test_a_box_holds_the_whole_sprite_and_its_mask_is_what_was_painted(clips: li
 
 
 def test_a_box_that_is_nobodys_has_no_mask() -> None:
-    frame = draw_clip(1).frames[0]
+    frame = draw_clip(1).shots[0]
     assert not masked(frame, (0.0, 0.0, 0.05, 0.05)).any()
     assert not masked(Frame("snow", 0, ()), (0.0, 0.0, 1.0, 1.0)).any()
 

@@ -18,7 +18,8 @@ from msd_core.demo.scenes import SCENES, paint_scene
 from msd_core.demo.sprites import KINDS, paint_sprite
 from msd_core.demo.world import CELL, Box, Identity, sample_identity, sample_places
 
-FRAMES = 3
+SHOTS = 10
+"""How many frames a clip has to choose from."""
 CASTS, SHARES = (1, 2, 3), (0.25, 0.5, 0.25)
 """How many a cast has, and how often."""
 ALIKE = 0.2
@@ -95,23 +96,32 @@ class Frame:
 
 @dataclass(frozen=True)
 class DrawnClip:
-    """A clip: its seed, its cast and its frames."""
+    """A clip (`training.data.clips.Clip`): its seed, its cast and its shots."""
 
     seed: int
     cast: tuple[Identity, ...]
-    frames: tuple[Frame, ...]
+    shots: tuple[Frame, ...]
+    still: bool = False
 
     @property
     def name(self) -> str:
         return f"drawn-{self.seed:06d}"
 
+    def at(self, place: float) -> Frame:
+        """What is shown at a place of it, 0 the beginning and 1 the end."""
+        return self.shots[min(int(place * len(self.shots)), len(self.shots) - 1)]
 
-def draw_clip(seed: int, frames: int = FRAMES) -> DrawnClip:
+    def frames(self, places: Sequence[float]) -> list[np.ndarray]:
+        """The frames at these places, each `[SCENE_SIZE, SCENE_SIZE, 3]` uint8."""
+        return [self.at(place).picture for place in places]
+
+
+def draw_clip(seed: int) -> DrawnClip:
     """The clip of a seed. Nobody in it is held out from training."""
     rng = np.random.default_rng([seed, 3_141_592])
     scene = str(rng.choice(list(SCENES)))
     cast = _sample_cast(rng, int(rng.choice(CASTS, p=SHARES)))
-    return DrawnClip(seed, cast, tuple(_sample_frame(rng, scene, cast) for _ in range(frames)))
+    return DrawnClip(seed, cast, tuple(_sample_frame(rng, scene, cast) for _ in range(SHOTS)))
 
 
 def _sample_cast(rng: np.random.Generator, count: int) -> tuple[Identity, ...]:
@@ -146,7 +156,7 @@ def _sample_figure(rng: np.random.Generator, who: Identity, left: int, top: int,
         far = int(rng.integers(2, 4)) * CELL
         left, top, side = left + (side - far) // 2, top + (side - far) // 2, far
     elif draw < FAR + LEAVING and side < SCENE_SIZE and (left == 0 or left + side == SCENE_SIZE):
-        gone = int(side * rng.uniform(0.65, 0.8))
+        gone = int(side * rng.uniform(0.45, 0.75))
         left = -gone if left == 0 else left + gone
     facing = 1 if left + side / 2 <= SCENE_SIZE / 2 else -1
     return Figure(who, left, top, side, facing, float(rng.uniform(-TILT, TILT)), float(rng.uniform(*ZOOM)))

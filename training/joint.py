@@ -1,4 +1,4 @@
-"""Stage 5: the adapter and the image encoder, with the base frozen, over the resampler and attention that ship."""
+"""Stage 5: the base together with an adapter, over the resampler and attention that ship."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .diffusion import STEPS, add_noise
 from .latents import LatentScenes, Scene
 from .looks import look_at_adapter
 from .references import ReferencePool, side_by_side
-from .student import Student, joint_modules, load_frozen_base, regions_of, start_student
+from .student import Student, joint_modules, regions_of, start_student
 from .text import random_caption
 from .trainer import Schedule, Trainer, load_averaged
 
@@ -93,26 +93,3 @@ def train_joint(folder: Path, steps: int) -> None:
         return look_at_adapter(folder / f"joint_{trainer.step:05d}.png", base, student, subjects, autoencoder)
 
     trainer.run(loss, look, look_every=900)
-
-
-def train_adapter(folder: Path, steps: int) -> None:
-    """Train, or go on training, to `steps`."""
-    torch.manual_seed(4)
-    base = load_frozen_base(folder)
-    base["unet"].bfloat16()
-    subjects = SubjectAttention(base["unet"])
-    student = start_student(folder, base)
-    trainer = Trainer("adapter", folder, nn.ModuleDict({"student": student}), Schedule(steps, 2e-3))
-    scenes, pool = LatentScenes(folder), ReferencePool(folder)
-    autoencoder = load_autoencoder(folder) if trainer.rank == 0 else None
-
-    def loss(step: int, generator: torch.Generator) -> Tensor:
-        rng = np.random.default_rng([step, trainer.rank, 7])
-        diffusion, helping = adapter_loss(base, student, subjects, scenes.batch(BATCH, rng), pool, rng, generator)
-        trainer.note(diffusion)
-        return diffusion + helping
-
-    def look() -> str:
-        return look_at_adapter(folder / f"adapter_{trainer.step:05d}.png", base, student, subjects, autoencoder)
-
-    trainer.run(loss, look, look_every=600)
