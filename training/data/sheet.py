@@ -53,11 +53,10 @@ def save_sheet(shards: Shards, file: str | Path, count: int = 12, seed: int = 0)
 
 
 def _card(sample: Sample) -> Any:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw, ImageFont, ImageOps
 
     font, small = ImageFont.load_default(13), ImageFont.load_default(11)
-    target = Image.fromarray(sample.target)
-    target.thumbnail((TARGET, TARGET), Image.Resampling.LANCZOS)
+    target = ImageOps.contain(Image.fromarray(sample.target), (TARGET, TARGET), Image.Resampling.LANCZOS)
     width = TARGET + 2 * (SUBJECT + GAP) + 2 * GAP
     lines = _wrapped(sample.caption, font, width - 2 * GAP)[:3]
     row = SUBJECT + 2 * LINE + GAP
@@ -73,8 +72,7 @@ def _card(sample: Sample) -> Any:
         draw.text((GAP + left + 4, GAP + top + 1), str(number + 1), CARD, small)
         x = 2 * GAP + TARGET + (number % 2) * (SUBJECT + GAP)
         y = GAP + (number // 2) * row
-        picture = _shown(subject.picture, subject.mask)
-        picture.thumbnail((SUBJECT, SUBJECT), Image.Resampling.LANCZOS)
+        picture = ImageOps.contain(_shown(subject.picture, subject.mask), (SUBJECT, SUBJECT), Image.Resampling.LANCZOS)
         card.paste(picture, (x, y))
         draw.rectangle((x, y, x + picture.width - 1, y + picture.height - 1), outline=colour, width=2)
         draw.text((x, y + picture.height + 3), _cut(f"{number + 1} {subject.phrase}", font, SUBJECT), INK, font)

@@ -40,9 +40,9 @@ def make_with_ray(workers: int, gpus: float = 0, cpus: float = 1) -> Callable[..
     ) -> Iterator[Made]:
         if not clips:
             return
-        data = require("ray.data", "ray[data]", "--ray")
+        ray, data = require("ray", "ray[data]", "--ray"), require("ray.data", "ray[data]", "--ray")
         # A row each, few to a block, so that a slow clip holds up few others.
-        rows = data.from_items([{"clip": pickle.dumps(clip)} for clip in clips],
+        rows = data.from_items([{"clip": ray.cloudpickle.dumps(clip)} for clip in clips],
                                override_num_blocks=min(len(clips), 16 * workers))
         made = rows.map(MadeByRay, fn_constructor_args=(load_steps, settings, pictures), num_gpus=gpus or None,
                         num_cpus=cpus, compute=data.ActorPoolStrategy(size=workers))
