@@ -258,6 +258,21 @@ def test_clip_after_clip_failing_ends_the_run_with_the_reason(tmp_path, monkeypa
     assert build(tmp_path, clips, again=True).counts["samples"] == 9
 
 
+def test_a_clip_that_breaks_in_a_way_of_its_own_is_named_too(tmp_path):
+    class Odd(Moving):
+        def frames(self, places):
+            raise KeyError("what?")
+
+    class Short(Moving):
+        def frames(self, places):
+            return super().frames(places)[:1]
+
+    statistics = build(tmp_path, [Odd("a.mp4"), Short("b.mp4"), Moving("c.mp4")])
+    assert statistics.as_json()["faults"] == {
+        "a.mp4": "frames: KeyError: 'what?'", "b.mp4": "frames: ValueError: it gave 1 answers to 2 questions"}
+    assert statistics.counts["samples"] == 1
+
+
 @pytest.mark.parametrize("change, says", [
     ({"captions": lambda views: ["one"]}, "captions: ValueError: it gave 1 answers to 2 questions"),
     ({"boxes": lambda view, phrases: [drawn_clips.Detection(phrases[0], (0, 0, 1.5, 1), 1.0)]},

@@ -6,7 +6,8 @@ does so with the paper's.
 """
 
 from .clips import Clip, FrameFolder, Still, Unreadable, View, find_clips
-from .construction import Stuck, construct
+from .construction import construct
+from .make import Stuck
 from .settings import Settings
 from .statistics import Statistics
 from .steps import StepFailed, Steps

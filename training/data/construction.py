@@ -20,7 +20,7 @@ from msd_core.bench.journal import check_same
 
 from ..shards import Full, Pictures, ShardWriter, listing, shard_files
 from .clips import Clip
-from .make import Made, make_one_by_one
+from .make import Made, Stuck, make_one_by_one
 from .settings import FRAMES, Settings
 from .statistics import Statistics
 from .steps import Steps
@@ -40,10 +40,6 @@ class Maker(Protocol):
 
     def __call__(self, clips: Sequence[Clip], steps: Loaded, settings: Settings, pictures: Pictures) -> Iterable[Made]:
         """Each clip made, in any order."""
-
-
-class Stuck(RuntimeError):
-    """Clip after clip fails; the message says how."""
 
 
 def construct(

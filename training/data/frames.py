@@ -11,6 +11,7 @@ from .clips import Clip, View
 from .crops import at_most
 from .filters import frame_fault
 from .settings import Settings
+from .steps import ask
 
 
 def seeded(name: str, seed: int) -> np.random.Generator:
@@ -31,10 +32,11 @@ def draw_frames(clip: Clip, settings: Settings, counts: Counter[str]) -> list[Vi
 
     Raises:
         Unreadable: it can't be read.
+        StepFailed: it broke otherwise.
     """
     places = [0.0] if clip.still else draw_places(clip.name, settings)
     views = []
-    for place, pixels in zip(places, clip.frames(places), strict=True):
+    for place, pixels in zip(places, ask("frames", len(places), clip.frames, places), strict=True):
         pixels = at_most(pixels, settings.longest)
         fault = frame_fault(pixels, settings)
         counts["frames drawn"] += 1

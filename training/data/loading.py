@@ -9,7 +9,7 @@ from typing import Any
 from msd_core.headless.tensor_files import check_folder
 
 
-def require(module: str, package: str, purpose: str) -> Any:
+def require(module: str, package: str, purpose: str, extra: str = "training") -> Any:
     """A module of an optional package.
 
     Raises:
@@ -19,7 +19,7 @@ def require(module: str, package: str, purpose: str) -> Any:
         return importlib.import_module(module)
     except ImportError:
         raise ValueError(
-            f'{package} is not installed but {purpose} needs it: pip install -e ".[training]" in the folder of '
+            f'{package} is not installed but {purpose} needs it: pip install -e ".[{extra}]" in the folder of '
             "MS-Diffusion."
         ) from None
 

@@ -18,6 +18,10 @@ from .settings import Settings
 from .steps import StepFailed, Steps
 
 
+class Stuck(RuntimeError):
+    """It is not this clip or that: none can be made; the message says why."""
+
+
 @dataclass(frozen=True)
 class Made:
     """What became of a clip.

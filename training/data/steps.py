@@ -11,7 +11,7 @@ import numpy as np
 from msd_core.evaluation.placement import Detection
 from msd_core.evaluation.regions import Edges
 
-from .clips import View
+from .clips import Unreadable, View
 
 
 class Captioner(Protocol):
@@ -58,12 +58,15 @@ def ask(name: str, count: int | None, step: Callable[..., Any], *inputs: Any) ->
     """What a step answers, `count` answers if that is given.
 
     Raises:
+        Unreadable: the clip can't be read.
         StepFailed: it raised an error, or gave another number of answers.
     """
     try:
         answers = step(*inputs)
         if count is not None and len(answers) != count:
             raise ValueError(f"it gave {len(answers)} answers to {count} questions")
+    except Unreadable:
+        raise
     except Exception as error:  # whatever a model can stumble over
         reason = (str(error).splitlines() or [""])[0]
         raise StepFailed(f"{name}: {type(error).__name__}: {reason}") from error

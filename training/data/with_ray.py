@@ -10,7 +10,7 @@ from typing import Any
 from ..shards import Pictures
 from .clips import Clip
 from .loading import require
-from .make import Made, make_clip
+from .make import Made, Stuck, make_clip
 from .settings import Settings
 from .steps import Steps
 
@@ -28,7 +28,7 @@ class MadeByRay:
 
 
 def make_with_ray(workers: int, gpus: float = 0, cpus: float = 1) -> Callable[..., Iterator[Made]]:
-    """A maker for `construct`.
+    """A maker for `construct`, to which steps are then given as what loads them.
 
     Args:
         workers: how many make clips at a time.
@@ -38,19 +38,35 @@ def make_with_ray(workers: int, gpus: float = 0, cpus: float = 1) -> Callable[..
     def make(
         clips: Sequence[Clip], load_steps: Callable[[], Steps], settings: Settings, pictures: Pictures
     ) -> Iterator[Made]:
+        """
+        Raises:
+            Stuck: the workers ended, for example because the steps could not be loaded.
+        """
         if not clips:
             return
-        ray, data = require("ray", "ray[data]", "--ray"), require("ray.data", "ray[data]", "--ray")
+        ray, data = (require(module, "ray[data]", "--ray", "ray") for module in ("ray", "ray.data"))
         # A row each, few to a block, so that a slow clip holds up few others.
-        rows = data.from_items([{"clip": ray.cloudpickle.dumps(clip)} for clip in clips],
-                               override_num_blocks=min(len(clips), 16 * workers))
-        made = rows.map(MadeByRay, fn_constructor_args=(load_steps, settings, pictures), num_gpus=gpus or None,
-                        num_cpus=cpus, compute=data.ActorPoolStrategy(size=workers))
-        for row in made.iter_rows():
-            whole, parts, start = row["parts"], [], 0
-            for key, size in json.loads(row["keys"]):
-                parts.append((key, whole[start : start + size]))
-                start += size
-            yield Made(json.loads(row["record"]), tuple(parts))
+        given = data.from_items([{"clip": ray.cloudpickle.dumps(clip)} for clip in clips],
+                                override_num_blocks=min(len(clips), 16 * workers))
+        made = given.map(MadeByRay, fn_constructor_args=(load_steps, settings, pictures), num_gpus=gpus or None,
+                         num_cpus=cpus, compute=data.ActorPoolStrategy(size=workers))
+        rows = made.iter_rows()
+        while True:
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except ray.exceptions.RayError as error:
+                # Its last line is that of the worker's own error.
+                raise Stuck(f"The workers of Ray ended: {str(error).strip().splitlines()[-1]}") from error
+            yield _made(row)
 
     return make
+
+
+def _made(row: dict[str, Any]) -> Made:
+    whole, parts, start = row["parts"], [], 0
+    for key, size in json.loads(row["keys"]):
+        parts.append((key, whole[start : start + size]))
+        start += size
+    return Made(json.loads(row["record"]), tuple(parts))
