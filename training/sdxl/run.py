@@ -50,11 +50,16 @@ class Run:
             look: makes pictures, of which the first process is asked now and then.
 
         Raises:
-            ValueError: the run in the folder has other settings, or the processes share the work in another way.
+            ValueError: adapter, settings and the run in the folder don't agree, or the processes split weights.
         """
         if accelerator is None:
             accelerator = new_accelerator()
         _check_processes(accelerator)
+        if trained.projector != settings.projector:
+            raise ValueError(
+                f"The adapter has the projector {trained.projector} but the settings say {settings.projector}: make "
+                "one of them the other."
+            )
         self.base, self.trained, self.samples, self.settings = base, trained, samples, settings
         self.folder, self.accelerator, self._pictures = Path(folder), accelerator, look
         self.device, self.first = accelerator.device, accelerator.is_main_process

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.distributed as dist
 from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -44,7 +45,7 @@ def restored(base):
 def start(base, shards_folder, tmp_path):
     """`start("folder", steps=4, ...)`: a run."""
 
-    def made(folder="run", look=None, samples=None, **changes) -> Run:
+    def made(folder="run", look=None, samples=None, accelerator=None, **changes) -> Run:
         for module in base.pipe.unet.modules():
             module._forward_hooks.clear()
             module._forward_pre_hooks.clear()
@@ -52,7 +53,7 @@ def start(base, shards_folder, tmp_path):
         torch.manual_seed(told.seed)
         trained = untrained(base, told.projector, SIZES)
         samples = samples or LiveSamples(Shards(shards_folder), base, (SIDE, SIDE))
-        return Run(base, trained, samples, told, tmp_path / folder, look=look)
+        return Run(base, trained, samples, told, tmp_path / folder, accelerator=accelerator, look=look)
 
     return made
 
@@ -145,6 +146,40 @@ def test_a_full_disk_leaves_the_checkpoints_before_it(start, tmp_path, monkeypat
     assert again.step == 2
     again.run()
     assert checkpoints(tmp_path / "run")[-1].name == "checkpoint-000005"
+
+
+def test_the_gradient_is_the_mean_of_all_processes(start, monkeypatch):
+    """In messages of any size, and zero where nothing has reached a weight in this process."""
+    run = start()
+    masters = run.weights.masters
+    for number, parameter in enumerate(masters.values()):
+        parameter.grad = None if number == 2 else torch.full_like(parameter, float(number))
+    sent = []
+
+    def with_the_other_process(flat):
+        sent.append(flat.numel())
+        flat += 100
+
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "all_reduce", with_the_other_process)
+    monkeypatch.setattr("training.sdxl.weights.BUCKET", 2000)
+    run.weights.gather_gradients()
+    assert len(sent) > 3 and sum(sent) == sum(p.numel() for p in masters.values())
+    for number, parameter in enumerate(masters.values()):
+        assert torch.all(parameter.grad == (100 + (0 if number == 2 else number)) / 2)
+
+
+def test_processes_that_split_weights_are_refused(start, monkeypatch):
+    accelerator = SimpleNamespace(distributed_type="DistributedType.FSDP")
+    with pytest.raises(ValueError, match="set up for FSDP but each process trains a whole adapter"):
+        start(accelerator=accelerator)
+
+
+def test_adapter_and_settings_have_to_agree(base, shards_folder, tmp_path):
+    samples = LiveSamples(Shards(shards_folder), base, (SIDE, SIDE))
+    with pytest.raises(ValueError, match="has the projector linear but the settings say grounding"):
+        Run(base, untrained(base, "linear", SIZES), samples, settings(), tmp_path)
 
 
 def test_a_damaged_checkpoint_is_named(start, tmp_path):
