@@ -70,7 +70,8 @@ class Example:
         scene: where the prompt puts the subjects, a scene of the demo models' world.
         kind: what it has beside subjects, layout and prompt.
         seed: the sampler's.
-        for_real: what to set for real images besides what the note always says.
+        with_files: title of the template that is the same graph on the released files; empty where there is none.
+        for_real: without such a template, what to set for real images besides what the note always says.
         real: whether it runs on SDXL and the released files, with photos.
         words: the prompt, where it is not made of scene and subjects.
         scale: of the adapter, the paper's where the example says none.
@@ -85,6 +86,7 @@ class Example:
     subjects: tuple[ExampleSubject, ...]
     kind: Kind = "plain"
     seed: int = 1
+    with_files: str = ""
     for_real: tuple[str, ...] = ()
     real: bool = False
     words: str = ""
@@ -114,21 +116,22 @@ EXAMPLES_IN_ORDER = (
         "MS-Diffusion Try it now (no downloads)", "try_it_now",
         "Two drawn subjects, a box for each, one image. Press *Run*. Then change one thing and run again:\n\n"
         "- drag the boxes, or exchange them\n"
-        "- another `kind` or `seed` of a *Demo Subject*, and its name in the prompt\n"
+        "- another **kind** or **seed** of a *Demo Subject*, and its name in the prompt\n"
         "- the place in the prompt: on the grass, on the beach, at night, in the snow, by a brick wall, in the sea\n"
-        "- `scale` 0 in *Apply MS-Diffusion*: what the model makes of the prompt alone",
+        "- **scale** 0 in *Apply MS-Diffusion*: what the model makes of the prompt alone",
         "night",
         (ExampleSubject(Drawing("cat", 16), LOWER_LEFT), ExampleSubject(Drawing("mug", 12), UPPER_RIGHT)),
+        with_files="MS-Diffusion SDXL 01 Two photos",
     ),
     Example(
         "MS-Diffusion Try it now 01 One subject", "one_subject",
         "One picture, one box: the cat of the picture appears where the box is.",
-        "beach", (ExampleSubject(Drawing("cat", 7), MIDDLE),),
+        "beach", (ExampleSubject(Drawing("cat", 7), MIDDLE),), with_files="MS-Diffusion SDXL 02 One subject",
     ),
     Example(
         "MS-Diffusion Try it now 02 Two subjects", "two_subjects",
         "Two pictures, two boxes, one image. The first subject takes the first box, the second subject the second.",
-        "grass", (CAT, ROBOT),
+        "grass", (CAT, ROBOT), with_files="MS-Diffusion SDXL 01 Two photos",
     ),
     Example(
         "MS-Diffusion Try it now 03 Two subjects with ControlNet", "two_subjects_controlnet",
@@ -137,7 +140,7 @@ EXAMPLES_IN_ORDER = (
         "Image* in the place of *Canny*.\n\n"
         "**The ControlNet is bypassed for now**, because its file must fit the model and the demo models have none. "
         "*SDXL 03 ControlNet* has it at work.",
-        "grass", (CAT, ROBOT), "control",
+        "grass", (CAT, ROBOT), "control", with_files="MS-Diffusion SDXL 03 ControlNet",
     ),
     Example(
         "MS-Diffusion Try it now 04 Hires fix", "hires_fix",
@@ -145,12 +148,12 @@ EXAMPLES_IN_ORDER = (
         "take the same patched model: boxes are fractions of the image, so they fit every size.",
         "snow",
         (ExampleSubject(Drawing("mushroom", 4), LOWER_LEFT), ExampleSubject(Drawing("house", 16), UPPER_RIGHT)),
-        "hires",
+        "hires", with_files="MS-Diffusion SDXL 05 Hires fix",
     ),
     Example(
         "MS-Diffusion Try it now 05 Auto layout", "auto_layout",
-        "The boxes are only rough, and they overlap. They rule the first fifth of the noise schedule; then `car` and "
-        "`rocket` move, in their boxes' sizes, to where the prompt's own attention sees them, apart from one "
+        "The boxes are only rough, and they overlap. They rule the first fifth of the noise schedule; then **car** and "
+        "**rocket** move, in their boxes' sizes, to where the prompt's own attention sees them, apart from one "
         "another.\n\n"
         "The prompt is written once, in *Prompt text*, and goes to the text encoder and to *MS-Diffusion Auto Layout*. "
         "Each subject's phrase must stand in it.",
@@ -164,9 +167,9 @@ EXAMPLES_IN_ORDER = (
     Example(
         "MS-Diffusion Try it now 06 Free-form regions", "free_form_regions",
         "Regions of any shape instead of boxes. Here each subject's region is the outline of its own drawing: "
-        "*MaskComposite* lays the drawing's mask onto an empty mask, *Grow Mask* leaves some room around it, "
-        "*Batch Masks* puts the regions in the subjects' order, and the layout's `masks` input replaces the drawn "
-        "boxes.\n\n"
+        "*MaskComposite* lays the drawing's mask onto an empty mask, *Batch Masks* puts the regions in the subjects' "
+        "order, *Grow Mask* leaves some room around them, and the layout's **masks** input replaces the drawn boxes."
+        "\n\n"
         "Masks from anywhere do: painted in the mask editor, from the colours of a painting, or from a segmentation "
         "node.",
         "sea",
@@ -196,7 +199,7 @@ EXAMPLES_IN_ORDER = (
         f"{FRAMES} images in one batch, from one robot to the other: image 1 is the first subject alone, image "
         f"{FRAMES} the second, and those between are blends. *Frames* sets the number for the blend and for the latent "
         "batch, which must be the same.\n\n"
-        "Both subjects share one layout and weight. With `frames` 1, `amount` makes a single blend.",
+        "Both subjects share one layout and weight. With **frames** 1, **amount** makes a single blend.",
         "snow",
         (ExampleSubject(Drawing("robot", 13), MIDDLE), ExampleSubject(Drawing("robot", 7), MIDDLE)), "blend",
     ),
@@ -206,29 +209,31 @@ EXAMPLES_IN_ORDER = (
         "changes nothing of the image. Two nodes draw what it saw:\n\n"
         "- **subject:** where each subject's tokens act, and how much compared with the text\n"
         "- **text:** where the prompt attends to the subject's phrase\n\n"
-        "The masks are the regions. They fit the `masks` input of *MS-Diffusion Layout*.",
+        "The masks are the regions. They fit the **masks** input of *MS-Diffusion Layout*.",
         "grass", (CAT, ROBOT), "attribution",
     ),
     Example(
         "MS-Diffusion Try it now 10 Tiles", "tiles",
-        "The first result is enlarged to twice its size and sampled again in two tiles that overlap. *Crop "
-        "MS-Diffusion Embeds* gives each tile its part of the layout: the left tile has the rocket and a piece of the "
-        "house, the right tile the house and a piece of the rocket. *Latent Composite* puts the tiles back with soft "
-        "seams.\n\n"
+        "The first result is enlarged to one and a half times its size and sampled again in two tiles that overlap. "
+        "*Crop MS-Diffusion Embeds* gives each tile its part of the layout: the left tile has the rocket and a piece "
+        "of the house, the right tile the house and a piece of the rocket. *Latent Composite* puts the tiles back with "
+        "soft seams.\n\n"
         "Three numbers set the tiles, all in pixels of the enlarged image: its side, the tiles' width, and the right "
-        "tile's left edge.",
+        "tile's left edge.\n\n"
+        "The demo models know drawings of one size: the tiles have cfg 1 and little **denoise**, or small rockets "
+        "would come into the large one.",
         "beach",
         (ExampleSubject(Drawing("rocket", 22), UPPER_LEFT), ExampleSubject(Drawing("house", 23), LOWER_RIGHT)), "tiles",
-        for_real=("the tiles: *Enlarged side* 2048, *Tile width* 1216, *Right tile's left edge* 832",),
+        for_real=("the tiles: *Enlarged side* 1536, *Tile width* 928, *Right tile's left edge* 608, cfg 7.5",),
     ),
     Example(
         "MS-Diffusion Try it now 11 Img2img from a collage", "collage",
         "*MS-Diffusion Collage* pastes the subjects' cut-outs into their boxes. The collage is encoded, and the "
-        "sampler starts from it instead of from nothing: `denoise` says how much of it is made new.\n\n"
-        "Each subject's `mask` cuts it out. Drag the boxes, and the collage follows.",
+        "sampler starts from it instead of from nothing: **denoise** says how much of it is made new.\n\n"
+        "Each subject's **mask** cuts it out. Drag the boxes, and the collage follows.",
         "beach",
         (ExampleSubject(Drawing("cat", 9), LOWER_LEFT), ExampleSubject(Drawing("car", 4), UPPER_RIGHT)), "collage",
-        for_real=("*KSampler* also: denoise 0.75", "*MS-Diffusion Collage*: a `background`, as a photo of the place"),
+        with_files="MS-Diffusion SDXL 09 Img2img from a collage",
     ),
     Example(
         "MS-Diffusion Try it now 12 Scores", "scores",
@@ -236,11 +241,11 @@ EXAMPLES_IN_ORDER = (
         "to the prompt, and each subject in its own region. The picture under *MS-Diffusion Score* has a bar for each "
         "figure, *Preview as Text* the report.\n\n"
         "M-DINO is the product over the subjects: the image in which one is missing falls behind. Take the best, or "
-        "set `scale` in *Apply MS-Diffusion* to 0 and see what is lost.\n\n"
-        "`demo judge` knows drawn sprites only.",
+        "set **scale** in *Apply MS-Diffusion* to 0 and see what is lost.\n\n"
+        "**demo judge** knows drawn sprites only.",
         "beach",
         (ExampleSubject(Drawing("cat", 16), LOWER_LEFT), ExampleSubject(Drawing("rocket", 22), UPPER_RIGHT)), "scores",
-        for_real=("*MS-Diffusion Score*: your files of CLIP ViT-B/32 and DINO ViT-S/16 for `clip` and `dino`",),
+        for_real=("*MS-Diffusion Score*: your files of CLIP ViT-B/32 and DINO ViT-S/16 for **clip** and **dino**",),
     ),
 )  # fmt: skip
 
@@ -254,39 +259,32 @@ NOTE = """# {title}
 
 {intro}
 
-## Run it now
+## On drawings
 
-This graph needs no files. It runs on *MS-Diffusion Demo Models*, a tiny set that comes with the pack, and *MS-Diffusion Demo Subject* draws each subject from a kind and a seed. It takes seconds without a GPU and shows that the graph works, not what SDXL can paint.
+This graph needs no files: *MS-Diffusion Demo Models* is a tiny set that comes with the pack, and *MS-Diffusion Demo Subject* draws the subjects. It shows that a graph works, not what SDXL can paint.
 
-## With your own photos
+## On your photos
 
-Replace each *MS-Diffusion Demo Subject* by *Load Image*, linked to the `image` of *MS-Diffusion Subject*. Write the `phrase` there yourself, and the same words in the prompt.
-
-## For real images
-
-Three loaders take the place of *MS-Diffusion Demo Models*:
-
-1. *Load Checkpoint*, an SDXL model: model, CLIP and VAE
-2. *Load CLIP Vision*, CLIP ViT-bigG/14: clip_vision
-3. *Load MS-Diffusion Adapter*, ms_adapter.bin: adapter
-
-Then set
-
-{settings}
-
-The pack's README says where to get the files.
+{photos}
 """  # noqa: E501
+
+WITH_FILES = "The template **{title}** is this graph on SDXL, with links to its files."
+
+BY_HAND = """Take the loaders and *Load Image* from the template **MS-Diffusion SDXL 01 Two photos**, which links to their files, in the place of the demo's two nodes. Write each **phrase** yourself, and the same words in the prompt. Then set
+
+{settings}"""  # noqa: E501
 
 REAL_SETTINGS = (
     "*MS-Diffusion Layout*: width and height 1024",
     "*Apply MS-Diffusion*: scale 0.6",
-    "*KSampler*: 30 steps, cfg 7.5",
+    "*KSampler*: 30 steps, cfg 7.5, scheduler normal",
 )
 
 
 def note(example: Example) -> str:
-    """The text of the note beside an example's graph."""
+    """The text of the note beside an example's graph. Nodes 2.0 draws code there blue on blue: it has none."""
     if example.real:
         return f"# {example.heading}\n\n{example.intro}\n"
     settings = "\n".join(f"- {setting}" for setting in (*REAL_SETTINGS, *example.for_real))
-    return NOTE.format(title=example.heading, intro=example.intro, settings=settings)
+    photos = WITH_FILES.format(title=example.with_files) if example.with_files else BY_HAND.format(settings=settings)
+    return NOTE.format(title=example.heading, intro=example.intro, photos=photos)

@@ -168,6 +168,12 @@ KINDS = {
     "VAEEncode": Kind(sockets={"pixels": "IMAGE", "vae": "VAE"}, outputs={"LATENT": "LATENT"}),
     "VAEDecode": Kind(sockets={"samples": "LATENT", "vae": "VAE"}, outputs={"IMAGE": "IMAGE"}),
     "SaveImage": Kind(sockets={"images": "IMAGE"}, widgets={"filename_prefix": ("STRING", "ComfyUI")}),
+    "EmptyImage": Kind(
+        widgets={
+            "width": ("INT", 512), "height": ("INT", 512), "batch_size": ("INT", 1), "color": ("INT", 0),
+        },
+        outputs={"IMAGE": "IMAGE"},
+    ),
     "PreviewImage": Kind(sockets={"images": "IMAGE"}),
     "ImageScaleBy": Kind(
         sockets={"image": "IMAGE"},

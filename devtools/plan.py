@@ -1,9 +1,12 @@
 """How the graph of an example is put together: one plan, of which each kind of example changes something.
 
 Columns from left to right: the note, models and subjects, layout and prompt, encode and apply, sample and result. What
-a kind has besides goes below, or into columns after them. A graph is small enough to be seen whole with its titles.
+a kind has besides goes below, or into a column after them. A graph is small enough that the frontend opens it at a zoom
+which draws titles in a window of 1600 x 900: 2080 by 1160 with the first titles.
 """
 
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,31 +19,38 @@ from .kinds import KINDS
 
 BLUE, GREEN, PURPLE, GOLD, GRAY, RED = "#3f789e", "#4d7f4d", "#7a5a9e", "#a1853b", "#5c6066", "#9e4f4f"
 NEGATIVE = "blurry, low quality"
-NOTE_SIZE = (320, 1090)
-SOURCES, SUBJECTS, LAYOUTS, PATCHES, SAMPLERS, AFTER = 380, 640, 960, 1400, 1740, 2130
+NOTE_WIDTH = 250
+NOTE_LETTERS, NOTE_LINE = 33, 20
+"""How many letters a line of the note has, and its height."""
+SOURCES, SUBJECTS, LAYOUTS, PATCHES, SAMPLERS, AFTER = 294, 544, 828, 1222, 1516, 1824
 """Left edges of the columns."""
-SOURCE_WIDTH, SUBJECT_WIDTH, LAYOUT_WIDTH, PATCH_WIDTH, SAMPLER_WIDTH = 230, 264, 380, 280, 330
-GAP = 50
+SOURCE_WIDTH, SUBJECT_WIDTH, LAYOUT_WIDTH, PATCH_WIDTH, SAMPLER_WIDTH, AFTER_WIDTH = 230, 240, 350, 250, 264, 246
+COLUMN_GAP = 44
+"""Between two columns: their groups' frames do not touch."""
+GAP = 42
 """From a node's body to the next one's, title bar and some air."""
-GROUP_GAP = 120
+GROUP_GAP = 106
 """The same between two groups."""
-LAYOUT_SIZE = (LAYOUT_WIDTH, 700)
-"""A square layout fills the width of a node of this size."""
-PROMPTS = LAYOUT_SIZE[1] + GROUP_GAP
-"""Where the column under the layout begins."""
-ENCODE_HEIGHT, APPLY_HEIGHT, SAMPLER_HEIGHT, PREVIEW_HEIGHT, SAVED_HEIGHT = 206, 220, 270, 260, 290
+DRAWING_HEIGHT, PHOTO_HEIGHT, SUBJECT_HEIGHT = 414, 340, 230
+ENCODE_HEIGHT, APPLY_HEIGHT, SAMPLER_HEIGHT, PREVIEW_HEIGHT, SAVED_HEIGHT = 206, 220, 270, 266, 310
 BELOW_APPLY = ENCODE_HEIGHT + APPLY_HEIGHT + 2 * GROUP_GAP
 """Where the column under *Apply MS-Diffusion* begins."""
+BELOW_SAMPLER = 120 + GAP + SAMPLER_HEIGHT + GROUP_GAP
+"""Where the column under the sampler begins."""
 SAMPLING = {"steps": STEPS, "cfg": GUIDANCE, "sampler_name": "euler", "scheduler": "simple"}
 
 
 class Plan:
     """Subjects in boxes, and one sampler. The kinds of examples override its steps, which run in this order."""
 
-    prompt_at: int | None = None
-    """Top of the prompt's own node under *Apply MS-Diffusion*, where several nodes read the prompt."""
-    samplers = SAMPLERS
-    """Left edge of the column of the sampler."""
+    shared_prompt = False
+    """Whether the prompt is a node of its own, because more than the text encoder reads it."""
+    layouts, patches, samplers = LAYOUTS, PATCHES, SAMPLERS
+    """Left edges of columns that a kind may move aside for one of its own."""
+    layout_height = 650
+    """At which a square layout fills the width of its node."""
+    sample_top = 0
+    """Where the latent and the sampler begin in theirs."""
     side = SCENE_SIZE
     sampling = SAMPLING
     denoise = 0.5
@@ -50,7 +60,7 @@ class Plan:
         self.example = example
         self.graph = Graph(example.name, KINDS)
         self.text: Output | str = example.prompt
-        self.bottom = 260
+        self.bottom = 140 + GROUP_GAP
         self.drawings: list[Node] = []
         self.placed: list[Output] = []
         self.models: Mapping[str, Output] | Node
@@ -63,7 +73,8 @@ class Plan:
 
     def build(self) -> Graph:
         """The graph, laid out from left to right."""
-        self.graph.note = (note(self.example), (0, 0), NOTE_SIZE)
+        text = note(self.example)
+        self.graph.note = (text, (0, 0), (NOTE_WIDTH, _height(text)))
         with self.graph.group("1. Models", BLUE):
             self.models = self.load()
         self.placed = self.subjects()
@@ -83,11 +94,11 @@ class Plan:
         return self.add("MSDiffusionDemoModels", (SOURCES, 0), (SUBJECTS + SUBJECT_WIDTH - SOURCES, 140))
 
     def subjects(self) -> list[Output]:
-        placed = []
+        placed, free = [], self.bottom
         with self.graph.group("2. Subjects", GREEN):
             for subject in self.example.subjects:
-                top = self.bottom
-                source, below = self.source(subject, top)
+                source, below = self.source(subject, self.bottom)
+                top, self.bottom = max(self.bottom, free), below + GAP
                 self.drawings.append(source)
                 image = source[next(iter(source.kind.outputs))]
                 if subject.mirrored:
@@ -99,24 +110,23 @@ class Plan:
                     image, top = views["IMAGE"], top + 156 + 2 * GAP
                 phrase = source["phrase"] if "phrase" in source.kind.outputs else subject.phrase
                 node = self.add(
-                    "MSDiffusionSubject", (SUBJECTS, top), (SUBJECT_WIDTH, 230), image=image, phrase=phrase,
-                    **dict(subject.settings), **self.cut_out(subject, source, top + 230 + GAP),
+                    "MSDiffusionSubject", (SUBJECTS, top), (SUBJECT_WIDTH, SUBJECT_HEIGHT), image=image, phrase=phrase,
+                    **dict(subject.settings), **self.cut_out(subject, source, top + SUBJECT_HEIGHT + GAP),
                 )  # fmt: skip
                 placed.append(node["subject"])
-                self.bottom = below + 36
+                free = top + SUBJECT_HEIGHT + GAP
         return placed
 
     def source(self, subject: ExampleSubject, top: int) -> tuple[Node, int]:
         """The node that a subject's picture comes from, and where it and what belongs to it end."""
         if isinstance(subject.source, Photo):
-            loaded = self.add("LoadImage", (SOURCES, top), (SOURCE_WIDTH, 350), image=subject.source.file)
-            return loaded, top + 350
+            loaded = self.add("LoadImage", (SOURCES, top), (SOURCE_WIDTH, PHOTO_HEIGHT), image=subject.source.file)
+            return loaded, top + PHOTO_HEIGHT
         drawn = self.add(
-            "MSDiffusionDemoSubject", (SOURCES, top), (SOURCE_WIDTH, 190), kind=subject.source.kind,
+            "MSDiffusionDemoSubject", (SOURCES, top), (SOURCE_WIDTH, DRAWING_HEIGHT), kind=subject.source.kind,
             seed=subject.source.seed,
         )  # fmt: skip
-        self.add("PreviewImage", (SOURCES, top + 190 + GAP), (SOURCE_WIDTH, PREVIEW_HEIGHT), images=drawn["image"])
-        return drawn, top + 190 + GAP + PREVIEW_HEIGHT
+        return drawn, top + DRAWING_HEIGHT
 
     def cut_out(self, subject: ExampleSubject, source: Node, top: int) -> dict[str, Output]:
         """The links of a subject that cut it out of its picture; nodes of its own go below its node."""
@@ -130,12 +140,16 @@ class Plan:
         in_front = self.example.overlap == "front"
         boxes = format_boxes([
             Box(*subject.box, label=subject.phrase, z=number * in_front)
-            for number, subject in enumerate(self.example.subjects)
+            for number, subject in enumerate(self.placed_subjects())
         ])  # fmt: skip
         return self.add(
-            "MSDiffusionLayout", (LAYOUTS, 0), LAYOUT_SIZE, width=self.side, height=self.side, boxes=boxes,
-            overlap=self.example.overlap, **links,
+            "MSDiffusionLayout", (self.layouts, 0), (LAYOUT_WIDTH, self.layout_height), width=self.side,
+            height=self.side, boxes=boxes, overlap=self.example.overlap, **links,
         )  # fmt: skip
+
+    def placed_subjects(self) -> tuple[ExampleSubject, ...]:
+        """The subjects that have boxes of their own."""
+        return self.example.subjects
 
     def encode(self, layout: Node, subjects: list[Output]) -> Output:
         with self.graph.group("5. Encode", GOLD):
@@ -144,22 +158,23 @@ class Plan:
     def encode_node(self, top: int, layout: Node, subjects: list[Output], title: str = "") -> Node:
         models = self.models
         return self.add(
-            "MSDiffusionEncode", (PATCHES, top), (PATCH_WIDTH, ENCODE_HEIGHT - 20 * (2 - len(subjects))), title,
+            "MSDiffusionEncode", (self.patches, top), (PATCH_WIDTH, ENCODE_HEIGHT - 20 * (2 - len(subjects))), title,
             adapter=models["adapter"], clip_vision=models["clip_vision"], clip=models["clip"],
             layout=layout["layout"], subjects=subjects,
         )  # fmt: skip
 
     def prompts(self) -> None:
-        if self.prompt_at is not None:
-            with self.graph.group("Prompt text", GRAY):
+        top = self.layout_height + GROUP_GAP
+        with self.graph.group("4. Prompt", GRAY):
+            if self.shared_prompt:
                 self.text = self.add(
-                    "PrimitiveStringMultiline", (PATCHES, self.prompt_at), (PATCH_WIDTH, 110), "Prompt text",
+                    "PrimitiveStringMultiline", (self.layouts, top), (LAYOUT_WIDTH, 110), "Prompt text",
                     value=self.example.prompt,
                 )["STRING"]  # fmt: skip
-        with self.graph.group("4. Prompt", GRAY):
-            self.positive = self.prompt_node((LAYOUTS, PROMPTS), LAYOUT_WIDTH, "Prompt", self.text)
+                top += 110 + GAP
+            self.positive = self.prompt_node((self.layouts, top), LAYOUT_WIDTH, "Prompt", self.text)
             self.negative = self.prompt_node(
-                (LAYOUTS, PROMPTS + 110 + GAP), LAYOUT_WIDTH, "Negative prompt", NEGATIVE
+                (self.layouts, top + 110 + GAP), LAYOUT_WIDTH, "Negative prompt", NEGATIVE
             )  # fmt: skip
 
     def prompt_node(self, at: tuple[int, int], width: int, title: str, text: Output | str) -> Output:
@@ -168,7 +183,7 @@ class Plan:
 
     def apply(self, embeds: Output) -> Output:
         with self.graph.group("6. Apply", GOLD):
-            return self.apply_node((PATCHES, ENCODE_HEIGHT + GROUP_GAP), embeds)["model"]
+            return self.apply_node((self.patches, ENCODE_HEIGHT + GROUP_GAP), embeds)["model"]
 
     def apply_node(self, at: tuple[int, int], embeds: Output, title: str = "", **inputs: Any) -> Node:
         return self.add(
@@ -179,11 +194,11 @@ class Plan:
     def sample(self, model: Output, layout: Node) -> Output:
         with self.graph.group("7. Sample", BLUE):
             latent = self.latent_node(layout)
-            return self.sampler_node((self.samplers, 120 + GAP), model, latent["LATENT"])["LATENT"]
+            return self.sampler_node((self.samplers, self.sample_top + 120 + GAP), model, latent["LATENT"])["LATENT"]
 
     def latent_node(self, layout: Node, **inputs: Any) -> Node:
         return self.add(
-            "EmptyLatentImage", (self.samplers, 0), (SAMPLER_WIDTH, 120), width=layout["width"],
+            "EmptyLatentImage", (self.samplers, self.sample_top), (SAMPLER_WIDTH, 120), width=layout["width"],
             height=layout["height"], **inputs,
         )  # fmt: skip
 
@@ -201,14 +216,25 @@ class Plan:
 
     def saved(self, number: int, latent: Output) -> Output:
         """The last step: the latent as an image, saved, under the sampler."""
-        top = 120 + GAP + SAMPLER_HEIGHT + GROUP_GAP
+        top = self.sample_top + BELOW_SAMPLER
         with self.graph.group(f"{number}. Result", GREEN):
             image = self.decoded((self.samplers, top), latent, SAMPLER_WIDTH)
             self.add(
-                "SaveImage", (self.samplers, top + 56 + GAP), (SAMPLER_WIDTH, SAVED_HEIGHT + 60), images=image,
+                "SaveImage", (self.samplers, top + 56 + GAP), (SAMPLER_WIDTH, SAVED_HEIGHT), images=image,
                 filename_prefix="MS-Diffusion",
             )  # fmt: skip
         return image
 
     def decoded(self, at: tuple[int, int], latent: Output, width: int) -> Output:
         return self.add("VAEDecode", at, (width, 56), samples=latent, vae=self.models["vae"])["IMAGE"]
+
+
+def _height(text: str) -> int:
+    """How high the note has to be for its text: lines of Nodes 2.0, which takes more room."""
+    height = 40
+    for paragraph in text.splitlines():
+        words = re.sub(r"\]\([^)]*\)", "", paragraph)  # a link is as long as its words
+        indented = words.startswith("- ")
+        lines = max(math.ceil(len(words) / (NOTE_LETTERS - 5 * indented)), 1)
+        height += (lines * NOTE_LINE if words else NOTE_LINE // 2) + 20 * words.startswith("#")
+    return height

@@ -18,11 +18,11 @@ ComfyUI offers what is missing itself, the adapter only as a link. Press R when 
 
 PHOTOS = """## Photos
 
-`{photos}` in the pack's folder `example_workflows/photos`: drop them on *Load Image*, or photos of your own. Then write your words as each `phrase` and in the prompt."""  # noqa: E501
+**{photos}** in the pack's folder **example_workflows/photos**: drop them on *Load Image*, or photos of your own. Then write your words as each **phrase** and in the prompt."""  # noqa: E501
 
 BYPASSED = f"""## Cut-outs
 
-What surrounds a subject leaks into the image. The nodes that cut it out are bypassed, because they need [{BACKGROUND_REMOVAL.name}]({BACKGROUND_REMOVAL.url}) in `models/{BACKGROUND_REMOVAL.directory}`. With it, select them and press Ctrl+B."""  # noqa: E501
+What surrounds a subject leaks into the image. The nodes that cut it out are bypassed, because they need [{BACKGROUND_REMOVAL.name}]({BACKGROUND_REMOVAL.url}) in **models/{BACKGROUND_REMOVAL.directory}**. With it, select them and press Ctrl+B."""  # noqa: E501
 
 
 def real_example(
@@ -30,7 +30,7 @@ def real_example(
 ) -> Example:  # fmt: skip
     """A template for the released files: its note says what it does, which files and photos it takes, and how."""
     needed = [CHECKPOINT, IMAGE_ENCODER, ADAPTER, *files, *([BACKGROUND_REMOVAL] if rest.get("cut_outs") else [])]
-    photos = "`, `".join(dict.fromkeys(subject.source.file for subject in subjects))
+    photos = "**, **".join(dict.fromkeys(subject.source.file for subject in subjects))
     parts = [intro, FILES.format(files="\n".join(map(_file, needed))), PHOTOS.format(photos=photos)]
     parts += [] if rest.get("cut_outs") else [BYPASSED]
     return Example(title, name, "\n\n".join(parts), "", subjects, words=words, real=True, **rest)
@@ -38,9 +38,9 @@ def real_example(
 
 def _file(file: ModelFile) -> str:
     saved = file.url.rsplit("/", 1)[1]
-    renamed = f", saved as `{saved}`: rename it" if saved != file.name else ""
+    renamed = f", saved as **{saved}**: rename it" if saved != file.name else ""
     other = "; any checkpoint of SDXL's shape does" if file is CHECKPOINT else ""
-    return f"- [{file.name}]({file.url}) into `models/{file.directory}`{renamed}{other}"
+    return f"- [{file.name}]({file.url}) into **models/{file.directory}**{renamed}{other}"
 
 
 TWO_PHOTOS_SDXL = real_example(
@@ -59,15 +59,15 @@ REAL_EXAMPLES = (
     real_example(
         "MS-Diffusion SDXL 03 ControlNet", "controlnet_sdxl",
         "*MS-Diffusion Collage* pastes the cut-outs into their boxes, *Canny* finds their lines, and a ControlNet "
-        "keeps to them: poses and outlines of the photos, in the places of the boxes. `strength` and `end_percent` of "
-        "*Apply ControlNet* say how strictly. For a sketch of your own, link it in the place of *Canny*.",
+        "keeps to them: poses and outlines of the photos, in the places of the boxes. **strength** and **end_percent** "
+        "of *Apply ControlNet* say how strictly. For a sketch of your own, link it in the place of *Canny*.",
         "a cat and a cup of coffee by a brick wall", (CAT_LEFT, CUP_RIGHT), CONTROL_NET, kind="control", cut_outs=True,
     ),
     real_example(
         "MS-Diffusion SDXL 04 Scene as subject", "scene_sdxl",
-        "A photo of a place is a subject too: its box is the whole frame, it stands behind (`overlap` `front`), and "
-        "`scale` is 0.4, because a subject that fills the frame soon takes all of it. Here the photo of the cup is the "
-        "place, a wooden table. Its photo is not cut out.",
+        "A photo of a place is a subject too: its box is the whole frame, it stands behind (**overlap** is **front**), "
+        "and **scale** is 0.4, because a subject that fills the frame soon takes all of it. Here the photo of the cup "
+        "is the place, a wooden table. Its photo is not cut out.",
         "a cat sitting on a wooden table",
         (
             ExampleSubject(Photo("cup.jpg", "wooden table"), (0.0, 0.0, 1.0, 1.0), whole=True),
@@ -84,7 +84,7 @@ REAL_EXAMPLES = (
     real_example(
         "MS-Diffusion SDXL 06 Lightning LoRA", "lightning_sdxl",
         "Eight steps instead of thirty. The LoRA sits before *Apply MS-Diffusion*, as LoRAs of any kind do, and the "
-        "sampler takes what Lightning was trained for: 8 steps, cfg 1, `sgm_uniform`. With cfg 1 the negative prompt "
+        "sampler takes what Lightning was trained for: 8 steps, cfg 1, **sgm_uniform**. With cfg 1 the negative prompt "
         "is not used.",
         "a cat and a cup of coffee by a brick wall", (CAT_LEFT, CUP_RIGHT), LIGHTNING, kind="lightning",
     ),
@@ -92,14 +92,14 @@ REAL_EXAMPLES = (
         "MS-Diffusion SDXL 07 Person and clothes", "person_and_clothes_sdxl",
         "Who wears and what is worn have the same box, as in the paper's benchmark, and mix there. The pack has no "
         "photo of a person, so a cat and a cup stand in. Put a person and a piece of clothing in their places, write "
-        "`woman` and `red jacket` as phrases and `a woman wearing a red jacket` as the prompt. A hat gets the upper "
-        "quarter of the frame, trousers the lower part.",
+        "**woman** and **red jacket** as phrases and **a woman wearing a red jacket** as the prompt. A hat gets the "
+        "upper quarter of the frame, trousers the lower part.",
         "a cat with a cup of coffee",
         (ExampleSubject(CAT, MIDDLE_HALF), ExampleSubject(CUP, MIDDLE_HALF)),
     ),
     real_example(
         "MS-Diffusion SDXL 08 Regional prompts", "regional_prompts_sdxl",
-        "A prompt for each subject besides the one for the whole: the layout's `masks` bound them, one mask per box. "
+        "A prompt for each subject besides the one for the whole: the layout's **masks** bound them, one mask per box. "
         "*Get Image from Batch* takes the k-th mask for the k-th subject, *Conditioning Set Mask* binds its prompt to "
         "it, *Conditioning Combine* puts all together. Every prompt names its subject. Each costs a further row of the "
         "model in every step.",
@@ -108,8 +108,8 @@ REAL_EXAMPLES = (
     real_example(
         "MS-Diffusion SDXL 09 Img2img from a collage", "collage_sdxl",
         "*MS-Diffusion Collage* pastes the cut-outs into their boxes, and the sampler starts from that instead of from "
-        "nothing, so that the layout holds. `denoise` says how much is made new. Link a photo of the place as the "
-        "collage's `background`.",
+        "nothing, so that the layout holds. **denoise** says how much is made new. Link a photo of the place as the "
+        "collage's **background**.",
         "a cat and a cup of coffee by a brick wall", (ExampleSubject(CAT, LOWER_LEFT), CUP_RIGHT), kind="collage",
         cut_outs=True,
     ),

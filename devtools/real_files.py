@@ -10,8 +10,8 @@ from .plan import (
     BELOW_APPLY,
     BLUE,
     GAP,
+    GROUP_GAP,
     PATCH_WIDTH,
-    PATCHES,
     RED,
     SAMPLING,
     SOURCE_WIDTH,
@@ -35,7 +35,7 @@ class RealFiles(Plan):
         return self.example.scale
 
     def load(self) -> Mapping[str, Output]:
-        self.bottom = 166 + 112 + 104
+        self.bottom = 180 + 112 + GROUP_GAP
         checkpoint = self.add(
             "CheckpointLoaderSimple", (SOURCES, 0), (SOURCE_WIDTH, 128), file=CHECKPOINT, ckpt_name=CHECKPOINT.name
         )
@@ -44,7 +44,7 @@ class RealFiles(Plan):
             clip_name=IMAGE_ENCODER.name,
         )  # fmt: skip
         adapter = self.add(
-            "MSDiffusionAdapterLoader", (SOURCES, 166), (SOURCE_WIDTH, 112), file=ADAPTER,
+            "MSDiffusionAdapterLoader", (SOURCES, 180), (SOURCE_WIDTH, 112), file=ADAPTER,
             adapter_name=ADAPTER.name,
         )  # fmt: skip
         return {
@@ -100,7 +100,7 @@ class Lightning(RealFiles):
     def apply_node(self, at: tuple[int, int], embeds: Output, title: str = "", **inputs: Any) -> Node:
         with self.graph.group("LoRA", RED):
             lora = self.add(
-                "LoraLoaderModelOnly", (PATCHES, BELOW_APPLY), (PATCH_WIDTH, 114), file=LIGHTNING,
+                "LoraLoaderModelOnly", (self.patches, BELOW_APPLY), (PATCH_WIDTH, 114), file=LIGHTNING,
                 lora_name=LIGHTNING.name, model=self.models["model"],
             )["MODEL"]  # fmt: skip
         self.models = {**self.models, "model": lora}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from msd_core.demo.config import SCENE_SIZE, STEPS
+from msd_core.demo.config import SCENE_SIZE
 
 from .examples import FRAMES, SEEDS, ExampleSubject
 from .files import CONTROL_NET
@@ -10,14 +10,17 @@ from .graphs import Node, Output
 from .kinds import KINDS
 from .plan import (
     AFTER,
+    AFTER_WIDTH,
     APPLY_HEIGHT,
     BELOW_APPLY,
     BLUE,
+    COLUMN_GAP,
     ENCODE_HEIGHT,
     GAP,
     GOLD,
     GRAY,
     GROUP_GAP,
+    LAYOUTS,
     PATCH_WIDTH,
     PATCHES,
     PREVIEW_HEIGHT,
@@ -25,15 +28,12 @@ from .plan import (
     RED,
     SAMPLER_WIDTH,
     SAMPLERS,
-    SAVED_HEIGHT,
     Plan,
 )
 
 JUDGE = "demo judge"
 _, DRAWING_SIZE = KINDS["MSDiffusionDemoSubject"].widgets["size"]
 SHEET_SIZE = 2 * DRAWING_SIZE
-TILE_WIDTH = 250
-"""Of the columns of a tile's nodes."""
 
 
 class Collaging(Plan):
@@ -44,15 +44,15 @@ class Collaging(Plan):
 
     def collage(self, layout: Node, top: int, **links: Output) -> Output:
         return self.add(
-            "MSDiffusionCollage", (PATCHES, top), (PATCH_WIDTH, 170), layout=layout["layout"], subjects=self.placed,
-            **links,
+            "MSDiffusionCollage", (self.patches, top), (PATCH_WIDTH, 170), layout=layout["layout"],
+            subjects=self.placed, **links,
         )["image"]  # fmt: skip
 
 
 class Control(Collaging):
     """The lines of the collage, and a ControlNet that follows them."""
 
-    samplers = SAMPLERS + PATCH_WIDTH + 60
+    samplers = SAMPLERS + PATCH_WIDTH + COLUMN_GAP
     loader: dict[str, Any] = {"server_only": True}
     bypassed = True
     """The demo's models have no ControlNet that could be shipped."""
@@ -62,24 +62,23 @@ class Control(Collaging):
 
     def paper(self) -> dict[str, Output]:
         """White, into which the white around drawings vanishes, so that only their own lines are found."""
-        top = 286 + GAP + GROUP_GAP
-        with self.graph.group("White paper", GRAY):
-            side = {"width": SCENE_SIZE, "height": SCENE_SIZE}
-            mask = self.add("SolidMask", (SAMPLERS, top), (PATCH_WIDTH, 120), value=1.0, **side)["MASK"]
-            paper = self.add("MaskToImage", (SAMPLERS, top + 120 + GAP), (PATCH_WIDTH, 56), mask=mask)["IMAGE"]
-        return {"background": paper}
+        paper = self.add(
+            "EmptyImage", (self.patches, BELOW_APPLY + 170 + GAP), (PATCH_WIDTH, 134), "White paper",
+            width=self.side, height=self.side, color=0xFFFFFF,
+        )  # fmt: skip
+        return {"background": paper["IMAGE"]}
 
     def encode(self, layout: Node, subjects: list[Output]) -> Output:
         self.placed_layout = layout
         return super().encode(layout, subjects)
 
     def apply(self, embeds: Output) -> Output:
-        with self.graph.group("Sketch", GRAY):
+        with self.graph.group("Collage", GRAY):
             collage = self.collage(self.placed_layout, BELOW_APPLY, **self.paper())
-            sketch = self.add("Canny", (PATCHES, BELOW_APPLY + 170 + GAP), (PATCH_WIDTH, 90), image=collage)["IMAGE"]
-            self.add(
-                "PreviewImage", (PATCHES, BELOW_APPLY + 260 + 2 * GAP), (PATCH_WIDTH, PREVIEW_HEIGHT), images=sketch
-            )
+        below = 86 + GAP + 200 + GROUP_GAP
+        with self.graph.group("Sketch", GRAY):
+            sketch = self.add("Canny", (SAMPLERS, below), (PATCH_WIDTH, 90), image=collage)["IMAGE"]
+            self.add("PreviewImage", (SAMPLERS, below + 90 + GAP), (PATCH_WIDTH, PREVIEW_HEIGHT), images=sketch)
         with self.graph.group("ControlNet", RED):
             loader = self.add(
                 "ControlNetLoader", (SAMPLERS, 0), (PATCH_WIDTH, 86), control_net_name=CONTROL_NET.name, **self.loader
@@ -100,10 +99,10 @@ class Hires(Plan):
         first = super().sample(model, layout)
         with self.graph.group("8. Hires fix", GOLD):
             larger = self.add(
-                "LatentUpscaleBy", (PATCHES, BELOW_APPLY), (PATCH_WIDTH, 90), samples=first, scale_by=1.5
+                "LatentUpscaleBy", (self.patches, BELOW_APPLY), (PATCH_WIDTH, 90), samples=first, scale_by=1.5
             )["LATENT"]  # fmt: skip
             return self.sampler_node(
-                (PATCHES, BELOW_APPLY + 90 + GAP), model, larger, seed=2, width=PATCH_WIDTH, denoise=0.5
+                (self.patches, BELOW_APPLY + 90 + GAP), model, larger, seed=2, width=PATCH_WIDTH, denoise=0.5
             )["LATENT"]  # fmt: skip
 
     def results(self, latent: Output, embeds: Output) -> None:
@@ -113,42 +112,47 @@ class Hires(Plan):
 class AutoLayout(Plan):
     """The prompt's own attention takes over from rough boxes."""
 
-    prompt_at = ENCODE_HEIGHT + 270 + APPLY_HEIGHT + GAP + 2 * GROUP_GAP
+    shared_prompt, layout_height = True, 610
 
     def apply(self, embeds: Output) -> Output:
         top = ENCODE_HEIGHT + GROUP_GAP
         with self.graph.group("6. Apply", GOLD):
             auto = self.add(
-                "MSDiffusionAutoLayout", (PATCHES, top), (PATCH_WIDTH, 270), clip=self.models["clip"], prompt=self.text
-            )
-            return self.apply_node((PATCHES, top + 270 + GAP), embeds, auto_layout=auto["auto_layout"])["model"]
+                "MSDiffusionAutoLayout", (self.patches, top), (PATCH_WIDTH, 270), clip=self.models["clip"],
+                prompt=self.text,
+            )  # fmt: skip
+            return self.apply_node((self.patches, top + 270 + GAP), embeds, auto_layout=auto["auto_layout"])["model"]
 
 
 class Regions(Plan):
-    """Regions in the shape of the drawings."""
+    """Regions in the shape of the drawings, in a column before the layout's."""
+
+    layouts, patches, samplers = (left + PATCH_WIDTH + COLUMN_GAP for left in (LAYOUTS, PATCHES, SAMPLERS))
 
     def layout(self) -> Node:
         sheet = {"width": SHEET_SIZE, "height": SHEET_SIZE}
         with self.graph.group("Regions", RED):
-            empty = self.add("SolidMask", (AFTER, 0), (PATCH_WIDTH, 120), "Empty mask", value=0.0, **sheet)["MASK"]
+            empty = self.add("SolidMask", (LAYOUTS, 0), (PATCH_WIDTH, 120), "Empty mask", value=0.0, **sheet)["MASK"]
             masks, top = [], 120 + GAP
             for subject, drawing in zip(self.example.subjects, self.drawings, strict=True):
                 laid = self.add(
-                    "MaskComposite", (AFTER, top), (PATCH_WIDTH, 150), subject.phrase,
+                    "MaskComposite", (LAYOUTS, top), (PATCH_WIDTH, 150), subject.phrase,
                     destination=empty, source=drawing["mask"], **_on_sheet(subject),
                 )  # fmt: skip
-                grown = self.add("GrowMask", (AFTER, top + 150 + GAP), (PATCH_WIDTH, 90), mask=laid["MASK"], expand=10)
-                masks.append(grown["MASK"])
-                top += 240 + 2 * GAP
-            batch = self.add("BatchMasksNode", (AFTER, top), (PATCH_WIDTH, 90), masks=masks)
+                masks.append(laid["MASK"])
+                top += 150 + GAP
+            batch = self.add("BatchMasksNode", (LAYOUTS, top), (PATCH_WIDTH, 90), masks=masks)["MASK"]
+            grown = self.add("GrowMask", (LAYOUTS, top + 90 + GAP), (PATCH_WIDTH, 90), mask=batch, expand=10)["MASK"]
         with self.graph.group("3. Layout", PURPLE):
-            return self.layout_node(masks=batch["MASK"])
+            return self.layout_node(masks=grown)
 
     def prompts(self) -> None:
         super().prompts()
         layout = next(node for node in self.graph.nodes if node.type == "MSDiffusionLayout")
         with self.graph.group("What goes where", GRAY):
-            self.add("PreviewImage", (PATCHES, BELOW_APPLY), (PATCH_WIDTH, PREVIEW_HEIGHT), images=layout["preview"])
+            self.add(
+                "PreviewImage", (self.patches, BELOW_APPLY), (PATCH_WIDTH, PREVIEW_HEIGHT), images=layout["preview"]
+            )
 
 
 class Views(Plan):
@@ -157,52 +161,58 @@ class Views(Plan):
     def apply(self, embeds: Output) -> Output:
         with self.graph.group("6. Apply", GOLD):
             return self.apply_node(
-                (PATCHES, ENCODE_HEIGHT + GROUP_GAP), embeds, down_weight=0.8, up_weight=1.1
+                (self.patches, ENCODE_HEIGHT + GROUP_GAP), embeds, down_weight=0.8, up_weight=1.1
             )["model"]  # fmt: skip
 
 
 class Blend(Plan):
-    """A transition between two subjects, one step for each image of a batch."""
+    """A transition between two subjects in one box, one step for each image of a batch."""
+
+    sample_top = 90 + GAP
+
+    def placed_subjects(self) -> tuple[ExampleSubject, ...]:
+        return self.example.subjects[:1]
 
     def encode(self, layout: Node, subjects: list[Output]) -> Output:
         encoded = 2 * (ENCODE_HEIGHT + GAP)
-        self.below = encoded + 170 + GROUP_GAP
-        with self.graph.group("Frames", RED):
+        with self.graph.group("7. Sample", BLUE):
             self.frames = self.add(
-                "PrimitiveInt", (PATCHES, self.below + APPLY_HEIGHT + GROUP_GAP), (PATCH_WIDTH, 90), "Frames",
-                value=FRAMES,
+                "PrimitiveInt", (self.samplers, 0), (SAMPLER_WIDTH, 90), "Frames", value=FRAMES
             )["INT"]  # fmt: skip
         with self.graph.group("5. Encode", GOLD):
             first, second = (
                 self.encode_node(
-                    (ENCODE_HEIGHT + GAP) * index, layout, [subject], self.example.subjects[index].phrase
+                    (ENCODE_HEIGHT + GAP) * index, layout, [subject], f"{self.example.subjects[index].phrase} {name}"
                 )["embeds"]
-                for index, subject in enumerate(subjects)
+                for index, (subject, name) in enumerate(zip(subjects, "AB", strict=True))
             )  # fmt: skip
             return self.add(
-                "MSDiffusionBlend", (PATCHES, encoded), (PATCH_WIDTH, 170), embeds_a=first, embeds_b=second,
+                "MSDiffusionBlend", (self.patches, encoded), (PATCH_WIDTH, 170), embeds_a=first, embeds_b=second,
                 frames=self.frames,
             )["embeds"]  # fmt: skip
 
     def apply(self, embeds: Output) -> Output:
         with self.graph.group("6. Apply", GOLD):
-            return self.apply_node((PATCHES, self.below), embeds)["model"]
+            return self.apply_node((self.patches, 2 * (ENCODE_HEIGHT + GAP) + 170 + GROUP_GAP), embeds)["model"]
 
     def latent_node(self, layout: Node, **inputs: Any) -> Node:
         return super().latent_node(layout, batch_size=self.frames)
 
 
+WATCH_HEIGHT, MAPS_HEIGHT = 184, 300
+
+
 class Attribution(Plan):
     """A watched run, and what was seen of each subject."""
 
-    prompt_at = ENCODE_HEIGHT + APPLY_HEIGHT + 190 + GAP + 2 * GROUP_GAP
+    shared_prompt, layout_height = True, 610
 
     def apply(self, embeds: Output) -> Output:
         top = ENCODE_HEIGHT + GROUP_GAP
         with self.graph.group("6. Apply and watch", GOLD):
-            model = self.apply_node((PATCHES, top), embeds)["model"]
+            model = self.apply_node((self.patches, top), embeds)["model"]
             watch = self.add(
-                "MSDiffusionAttribution", (PATCHES, top + APPLY_HEIGHT + GAP), (PATCH_WIDTH, 190),
+                "MSDiffusionAttribution", (self.patches, top + APPLY_HEIGHT + GAP), (PATCH_WIDTH, WATCH_HEIGHT),
                 model=model, embeds=embeds, clip=self.models["clip"], prompt=self.text,
             )  # fmt: skip
         self.attribution = watch["attribution"]
@@ -210,41 +220,47 @@ class Attribution(Plan):
 
     def results(self, latent: Output, embeds: Output) -> None:
         image = self.saved(8, latent)
-        height = 110 + GAP + SAVED_HEIGHT
         for index, (source, color) in enumerate((("subject", PURPLE), ("text", GRAY))):
-            top = (height + GROUP_GAP) * index
+            top = (110 + GAP + MAPS_HEIGHT + GROUP_GAP) * index
             with self.graph.group(f"{9 + index}. Maps: {source}", color):
                 maps = self.add(
-                    "MSDiffusionAttributionMaps", (AFTER, top), (260, 110),
+                    "MSDiffusionAttributionMaps", (AFTER, top), (AFTER_WIDTH, 110),
                     attribution=self.attribution, images=image, source=source,
                 )  # fmt: skip
                 self.add(
-                    "SaveImage", (AFTER, top + 110 + GAP), (260, SAVED_HEIGHT), images=maps["maps"],
+                    "SaveImage", (AFTER, top + 110 + GAP), (AFTER_WIDTH, MAPS_HEIGHT), images=maps["maps"],
                     filename_prefix=f"MS-Diffusion-{source}",
                 )  # fmt: skip
-                self.add("MaskPreview", (AFTER + 290, top), (240, height), mask=maps["masks"])
+            if source == "subject":
+                below = ENCODE_HEIGHT + APPLY_HEIGHT + WATCH_HEIGHT + GAP + 2 * GROUP_GAP
+                with self.graph.group("Masks: subject", PURPLE):
+                    self.add(
+                        "MaskPreview", (self.patches, below), (PATCH_WIDTH, PREVIEW_HEIGHT), mask=maps["masks"]
+                    )
 
 
 class Tiles(Plan):
-    """The result at twice the size, sampled again tile by tile."""
+    """The result at one and a half times the size, sampled again tile by tile."""
 
-    factor = 2
-    tile_width, left_edge, seam = 192, 128, 32
+    factor = 1.5
+    tile_width, left_edge, seam = 144, 96, 24
+    tile_sampling = {"denoise": 0.3, "cfg": 1.0}
+    """Little and without guidance: the demo's models know drawings of one size, and paint smaller ones over larger."""
 
     def results(self, latent: Output, embeds: Output) -> None:
-        side, top = SCENE_SIZE * self.factor, BELOW_APPLY
+        side, top = round(SCENE_SIZE * self.factor), BELOW_APPLY
         with self.graph.group("8. Enlarge", PURPLE):
-            image = self.decoded((PATCHES, top), latent, PATCH_WIDTH)
+            image = self.decoded((self.patches, top), latent, PATCH_WIDTH)
             larger = self.add(
-                "ImageScaleBy", (PATCHES, top + 56 + GAP), (PATCH_WIDTH, 90), image=image, upscale_method="lanczos",
-                scale_by=self.factor,
+                "ImageScaleBy", (self.patches, top + 56 + GAP), (PATCH_WIDTH, 90), image=image,
+                upscale_method="lanczos", scale_by=self.factor,
             )  # fmt: skip
             top += 146 + 2 * GAP
             whole = self.add(
-                "VAEEncode", (PATCHES, top), (PATCH_WIDTH, 56), pixels=larger["IMAGE"], vae=self.models["vae"]
+                "VAEEncode", (self.patches, top), (PATCH_WIDTH, 56), pixels=larger["IMAGE"], vae=self.models["vae"]
             )
             self.side, self.width, edge = (
-                self.add("PrimitiveInt", (PATCHES, top + 56 + GAP + 132 * index), (PATCH_WIDTH, 82), title,
+                self.add("PrimitiveInt", (self.patches, top + 56 + GAP + (82 + GAP) * index), (PATCH_WIDTH, 82), title,
                          value=value)["INT"]
                 for index, (title, value) in enumerate((
                     ("Enlarged side", side), ("Tile width", self.tile_width),
@@ -254,26 +270,26 @@ class Tiles(Plan):
         with self.graph.group("9. Left tile", GOLD):
             half_done = self.tile(AFTER, whole["LATENT"], embeds, 0, seed=2)
         with self.graph.group("10. Right tile", GOLD):
-            done = self.tile(AFTER + TILE_WIDTH + 60, half_done, embeds, edge, seed=3)
+            done = self.tile(AFTER + AFTER_WIDTH + COLUMN_GAP, half_done, embeds, edge, seed=3)
         self.saved(11, done)
 
     def tile(self, left: int, whole: Output, embeds: Output, x: Output | int, seed: int) -> Output:
         """The whole latent with one tile sampled anew."""
         place = {"width": self.width, "height": self.side, "x": x}
         cropped = self.add(
-            "MSDiffusionCropEmbeds", (left, 0), (TILE_WIDTH, 230),
+            "MSDiffusionCropEmbeds", (left, 0), (AFTER_WIDTH, 230),
             embeds=embeds, **place, frame_width=self.side, frame_height=self.side,
         )  # fmt: skip
         model = self.add(
-            "MSDiffusionApply", (left, 280), (TILE_WIDTH, APPLY_HEIGHT), model=self.models["model"],
+            "MSDiffusionApply", (left, 280), (AFTER_WIDTH, APPLY_HEIGHT), model=self.models["model"],
             embeds=cropped["embeds"], scale=self.scale,
         )["model"]  # fmt: skip
-        part = self.add("LatentCrop", (left, 550), (TILE_WIDTH, 150), samples=whole, **place)
+        part = self.add("LatentCrop", (left, 550), (AFTER_WIDTH, 150), samples=whole, **place)
         sampled = self.sampler_node(
-            (left, 750), model, part["LATENT"], seed, TILE_WIDTH, steps=STEPS // 2, denoise=0.25
+            (left, 750), model, part["LATENT"], seed, AFTER_WIDTH, **self.tile_sampling
         )
         return self.add(
-            "LatentComposite", (left, 1070), (TILE_WIDTH, 150),
+            "LatentComposite", (left, 1070), (AFTER_WIDTH, 150),
             samples_to=whole, samples_from=sampled["LATENT"], x=x, feather=self.seam,
         )["LATENT"]  # fmt: skip
 
@@ -281,7 +297,7 @@ class Tiles(Plan):
 class Scores(Plan):
     """Several images, measured."""
 
-    prompt_at = BELOW_APPLY
+    shared_prompt, layout_height = True, 610
 
     def encode(self, layout: Node, subjects: list[Output]) -> Output:
         self.measured = {"subjects": subjects, "layout": layout["layout"]}
@@ -294,10 +310,10 @@ class Scores(Plan):
         image = self.saved(8, latent)
         with self.graph.group("9. Scores", PURPLE):
             score = self.add(
-                "MSDiffusionScore", (AFTER, 0), (440, 720), images=image, prompt=self.text, clip=JUDGE, dino=JUDGE,
-                **self.measured,
+                "MSDiffusionScore", (AFTER, 0), (AFTER_WIDTH, 720), images=image, prompt=self.text, clip=JUDGE,
+                dino=JUDGE, **self.measured,
             )  # fmt: skip
-            self.add("PreviewAny", (AFTER, 720 + GAP), (440, 320), source=score["report"])
+            self.add("PreviewAny", (AFTER, 720 + GAP), (AFTER_WIDTH, 320), source=score["report"])
 
 
 class Collaged(Collaging):
@@ -307,8 +323,9 @@ class Collaged(Collaging):
         with self.graph.group("7. Collage", PURPLE):
             self.picture = self.collage(layout, BELOW_APPLY)
             self.add(
-                "PreviewImage", (PATCHES, BELOW_APPLY + 170 + GAP), (PATCH_WIDTH, PREVIEW_HEIGHT), images=self.picture
-            )
+                "PreviewImage", (self.patches, BELOW_APPLY + 170 + GAP), (PATCH_WIDTH, PREVIEW_HEIGHT),
+                images=self.picture,
+            )  # fmt: skip
         return super().encode(layout, subjects)
 
     def sample(self, model: Output, layout: Node) -> Output:
@@ -325,14 +342,14 @@ class Collaged(Collaging):
 class Regional(Plan):
     """A prompt for each subject, bounded by its mask."""
 
-    samplers = SAMPLERS + PATCH_WIDTH + 60
+    samplers = SAMPLERS + PATCH_WIDTH + COLUMN_GAP
 
     def apply(self, embeds: Output) -> Output:
         layout = next(node for node in self.graph.nodes if node.type == "MSDiffusionLayout")
         with self.graph.group("Prompt for each subject", GRAY):
             texts = [
                 self.prompt_node(
-                    (PATCHES, BELOW_APPLY + (110 + GAP) * row), PATCH_WIDTH, subject.phrase,
+                    (self.patches, BELOW_APPLY + (110 + GAP) * row), PATCH_WIDTH, subject.phrase,
                     f"a {subject.phrase}, detailed photo",
                 )  # fmt: skip
                 for row, subject in enumerate(self.example.subjects)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..msd_core.demo.sprites import KINDS
 from ..msd_core.demo.world import draw_subject
@@ -49,6 +49,7 @@ class MSDiffusionDemoSubject(io.ComfyNode):
             category=DEMO_CATEGORY,
             description="Draws a sprite as a subject's photo, so that a graph can be tried without any file.",
             search_aliases=["sprite", "test subject", "try it"],
+            is_output_node=True,  # or a run in which what follows is cached shows no drawing
             inputs=[
                 io.Combo.Input("kind", options=list(KINDS), tooltip="What it is; its phrase is the same word."),
                 io.Int.Input(
@@ -72,5 +73,6 @@ class MSDiffusionDemoSubject(io.ComfyNode):
 
     @classmethod
     def execute(cls, kind: str, seed: int, size: int) -> io.NodeOutput:
-        image, mask, phrase = draw_subject(kind, seed, size)
-        return io.NodeOutput(torch.from_numpy(image)[None], torch.from_numpy(mask)[None], phrase)
+        drawn, mask, phrase = draw_subject(kind, seed, size)
+        image = torch.from_numpy(drawn)[None]
+        return io.NodeOutput(image, torch.from_numpy(mask)[None], phrase, ui=ui.PreviewImage(image))
