@@ -38,7 +38,7 @@ from .sdxl.sources import StoredSamples
 from .shards import Full
 
 WHOLE = next(iter(ROWS))
-STEPS, SEEDS, PER_TYPE = 600, 3, 10
+STEPS, SEEDS, PER_TYPE = 240, 3, 6
 COLUMNS = {"single": ("dino", "clip_t"), "multi": ("dino", "m_dino", "clip_t", "region", "swap")}
 NAMES = {"dino": "DINO", "m_dino": "M-DINO", "clip_t": "CLIP-T", "region": "region", "swap": "swapped"}
 
@@ -56,7 +56,8 @@ class Trial:
 
     def settings(self, steps: int) -> Settings:
         """How it is trained: as the adapter stage, in smaller batches, without looks on the way."""
-        return replace(TRAINING, steps=steps, batch=16, seed=self.seed, look_every=0, save_every=100).row(self.row)
+        return replace(TRAINING, steps=steps, batch=16, warm_up=20, seed=self.seed, look_every=0,
+                       save_every=60).row(self.row)
 
 
 def trials(seeds: int) -> list[Trial]:
