@@ -13,6 +13,8 @@ from msd_core.demo.weights import total_size
 
 from . import evaluate
 from .judged import PAIRS, WITHIN, table
+from .sdxl.checkpoints import checkpoints
+from .student import ADAPTER_RUN
 
 CARD = config.WEIGHTS_FOLDER / "MODEL_CARD.md"
 AUTO_LAYOUT = "## Auto layout"
@@ -22,7 +24,7 @@ WHAT = {
     "base": "UNet and text encoders on captions, 10 % without text",
     "vision": "image encoder, naming what makes an identity",
     "joint": "UNet, text encoders, image encoder and adapter together, a quarter of the scenes without subjects",
-    "adapter": "image encoder and adapter, the base frozen; text dropped 15 %, grounding 10 %, image 5 %",
+    "adapter": "adapter, base and image encoder frozen; image, text and both dropped 5 % each, grounding 10 %",
     "decoder": "decoder alone, on noisy latents",
 }
 
@@ -32,7 +34,9 @@ def training_table(folder: Path) -> str:
     lines = ["| stage | learns | steps |", "|---|---|---|"]
     for stage in STAGES:
         file = folder / f"{stage}.pt"
-        if file.exists():
+        if stage == ADAPTER_RUN and (found := checkpoints(folder / ADAPTER_RUN)):
+            lines.append(f"| {stage} | {WHAT[stage]} | {int(found[-1].name.split('-')[1])} |")
+        elif file.exists():
             steps = torch.load(file, map_location="cpu", weights_only=True, mmap=True)["step"]
             lines.append(f"| {stage} | {WHAT[stage]} | {steps} |")
     return "\n".join(lines)

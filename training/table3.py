@@ -38,7 +38,7 @@ from .sdxl.sources import StoredSamples
 from .shards import Full
 
 WHOLE = next(iter(ROWS))
-STEPS, SEEDS, PER_TYPE = 240, 3, 6
+STEPS, SEEDS, PER_TYPE = 200, 3, 6
 COLUMNS = {"single": ("dino", "clip_t"), "multi": ("dino", "m_dino", "clip_t", "region", "swap")}
 NAMES = {"dino": "DINO", "m_dino": "M-DINO", "clip_t": "CLIP-T", "region": "region", "swap": "swapped"}
 
