@@ -74,7 +74,7 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
         ValueError: it can't be read.
     """
     try:
-        return torch.load(checkpoint / STATE_FILE, map_location="cpu", weights_only=True)
+        return torch.load(checkpoint / STATE_FILE, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:
         raise ValueError(
             f"{checkpoint} can't be read ({(str(error).splitlines() or [''])[0].rstrip('.')}): delete that folder to "

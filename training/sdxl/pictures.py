@@ -13,6 +13,7 @@ from torch import Tensor
 
 from msd_core.embeds import SubjectEmbeds
 from msd_core.headless.pipeline import MSDiffusionPipeline
+from msd_core.headless.schedule import check_scheduler, check_start
 from msd_core.subject import Subject
 
 from ..attention import everywhere
@@ -49,7 +50,12 @@ class HeldOutPictures:
         Args:
             numbers: of the samples.
             folder: where the grids are written, `pictures/000100.png` in it.
+
+        Raises:
+            ValueError: the base's scheduler can't make pictures in that few steps.
         """
+        check_scheduler(base.pipe.scheduler)
+        check_start(base.pipe.scheduler, settings.look_steps)
         self.base, self.shards, self.numbers, self.settings = base, shards, numbers, settings
         self.folder = folder / "pictures"
 

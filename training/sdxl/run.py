@@ -133,10 +133,10 @@ class Run:
                 if self.step % settings.log_every == 0 or last:
                     self._tell(recent, (time.monotonic() - began) / settings.log_every)
                     recent, began = [], time.monotonic()
-                if settings.look_every and self.held_out and (self.step % settings.look_every == 0 or last):
-                    self._look()
                 if self.step % settings.save_every == 0 or last:
                     self._save(last)
+                if settings.look_every and self.held_out and (self.step % settings.look_every == 0 or last):
+                    self._look()
         self.log.close()
 
     def _one_step(self, batches: Any, rank: int) -> list[tuple[Losses, Tensor]]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from devtools.host import PACK
 from msd_core.boxes import Box
 from msd_core.checkpoint import read_adapter
-from msd_core.headless.demo import demo_subject
+from msd_core.headless.demo import demo_pipeline, demo_subject
 from msd_core.headless.pipeline import MSDiffusionPipeline
+from msd_core.subject import Subject
 from tests.training.sdxl.conftest import SIDE, SIZES, drawn_sample, settings
+from training.sdxl.base import Base, load
 from training.sdxl.batch import Batch
+from training.sdxl.command import main
 from training.sdxl.diffusion import Noise, Noisy
 from training.sdxl.loss import BatchLoss, Drops
 from training.sdxl.order import seeded
@@ -24,13 +29,12 @@ from training.sdxl.run import Run
 from training.sdxl.samples import views_of
 from training.sdxl.sources import LiveSamples
 from training.shards import Shards, ShardWriter
+from training.student import SIZES as DEMO
 
 
 @pytest.mark.parametrize("masks", [True, False])
 def test_what_the_trainer_predicts_is_what_the_pipeline_predicts(base, shards_folder, masks):
     """The same subjects in the same noise, once as training sees them and once as users have them."""
-    from msd_core.subject import Subject
-
     shards = Shards(shards_folder)
     sample = shards[1]
     torch.manual_seed(4)
@@ -65,10 +69,6 @@ def test_what_the_trainer_predicts_is_what_the_pipeline_predicts(base, shards_fo
 
 @pytest.mark.host
 def test_a_checkpoint_is_loaded_and_used_by_the_nodes_as_it_is(host, tmp_path):
-    from msd_core.headless.demo import demo_pipeline
-    from training.sdxl.base import Base
-    from training.student import SIZES as DEMO
-
     with ShardWriter(tmp_path / "shards") as writer:
         for number in range(3):
             writer.add(drawn_sample(number))
@@ -101,7 +101,7 @@ def test_a_checkpoint_is_loaded_and_used_by_the_nodes_as_it_is(host, tmp_path):
 def test_the_readmes_way_to_hand_in_models_runs(tmp_path, monkeypatch):
     text = (PACK / "training" / "README.md").read_text("utf-8")
     block = next(part for part in re.findall(r"```python\n(.*?)```", text, re.S) if "demo_pipeline" in part)
-    for wanted, smaller in (("steps=400", "steps=1"), ("batch=64", "batch=2"), ("look_steps=20", "look_steps=1"),
+    for wanted, smaller in (("steps=400", "steps=1"), ("batch=64", "batch=2"), ("look_steps=20", "look_steps=2"),
                             ("held_out=8", "held_out=1"), ("160x160", "64x64")):
         assert wanted in block
         block = block.replace(wanted, smaller)
@@ -115,12 +115,44 @@ def test_the_readmes_way_to_hand_in_models_runs(tmp_path, monkeypatch):
     assert np.isfinite(float((tmp_path / "runs/tiny/run/losses.csv").read_text().splitlines()[1].split(",")[1]))
 
 
+def test_the_command_goes_on_from_an_adapter_and_learns_from_encoded_samples(
+    base, base_files, shards_folder, tmp_path, capsys
+):
+    began = untrained(base, "grounding", SIZES)
+    save_file({key: value.clone() for key, value in began.state().items()}, tmp_path / "begun.safetensors",
+              metadata=began.metadata())
+    arguments = [
+        "--base", base_files[0], "--image-encoder", base_files[1], "--shards", shards_folder, "--folder",
+        tmp_path / "run", "--init", tmp_path / "begun.safetensors", "--encoded", tmp_path / "encoded", "--steps", 2,
+        "--size", f"{SIDE}x{SIDE}", "--batch", 2, "--held-out", 1, "--look-steps", 1, "--log-every", 1,
+        "--rate", 1e-3,
+    ]
+    assert main([*map(str, arguments)]) == 1
+    assert "EulerDiscreteScheduler begins 1 step at timestep 1" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+    assert main([*map(str, arguments), "--look-steps", "2"]) == 0
+    made = read_adapter(tmp_path / "run/checkpoint-000002/ms_adapter.safetensors")
+    assert made.head_dim == SIZES.head_dim and (tmp_path / "run/pictures/000002.png").exists()
+    for key, value in began.state().items():
+        near = torch.isclose(made.state[key].float(), value, atol=0.02).all()
+        assert near and (key == "dummy_image_tokens") == torch.equal(made.state[key], value.half()), key
+
+
+def test_a_sample_that_a_worker_can_not_prepare_is_one_sentence(base_files, tmp_path, capfd):
+    whole = drawn_sample(1)
+    empty = [replace(one, mask=np.zeros_like(one.mask)) for one in whole.subjects]
+    with ShardWriter(tmp_path / "shards") as writer:
+        writer.add(replace(whole, subjects=tuple(empty)))
+    arguments = ["--base", base_files[0], "--image-encoder", base_files[1], "--shards", tmp_path / "shards",
+                 "--folder", tmp_path / "run", "--size", f"{SIDE}x{SIDE}", "--held-out", 0, "--workers", 1,
+                 "--width", 64, "--layers", 1]
+    assert main([*map(str, arguments)]) == 1
+    said = capfd.readouterr().err.splitlines()[-1]
+    assert said.startswith("training.sdxl: Sample drawn-1: The mask is empty")
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_a_base_is_read_with_its_autoencoder_unrounded(base_files, precision):
-    from safetensors.torch import load_file
-
-    from training.sdxl.base import load
-
     made = load(*base_files, precision)
     kept = load_file(base_files[0] / "vae" / "diffusion_pytorch_model.safetensors")
     assert all(torch.equal(value, kept[key]) for key, value in made.pipe.vae.state_dict().items())
