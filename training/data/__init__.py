@@ -5,8 +5,9 @@ Two frames of a clip, one the reference and one the target, are described by mod
 does so with the paper's.
 """
 
-from .clips import Clip, FrameFolder, Still, Unreadable, View, find_clips
+from .clips import Clip, FrameFolder, Still, Unreadable, View
 from .construction import construct
+from .find import find_clips
 from .make import Stuck
 from .settings import Settings
 from .statistics import Statistics
