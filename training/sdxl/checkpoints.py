@@ -97,9 +97,10 @@ def _whole(target: Path):
     """Tell in one sentence why a checkpoint can't be written."""
     try:
         yield
-    # torch tells of a full disk by a RuntimeError of its own.
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        # torch tells of a full disk by an error of its own, which knows nothing of it.
+        told = error.__context__ if isinstance(error.__context__, OSError) else error
+        reason = getattr(told, "strerror", None) or (str(told).splitlines() or [type(told).__name__])[0].rstrip(".")
         raise Full(
             f"{target} can't be written ({reason}), and the checkpoints before it are as they were: make room."
         ) from None

@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(report(settings))
             return 0
         _train(options, settings)
-    except (ValueError, FileNotFoundError, Full) as error:
+    except (ValueError, OSError, Full) as error:
         # A loader's worker wraps what went wrong into its own words.
         sentence = str(error).strip().splitlines()[-1].removeprefix("ValueError: ")
         print(f"training.sdxl: {sentence}", file=sys.stderr)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ class Log:
         Raises:
             ValueError: TensorBoard is not installed.
         """
-        self._board, self._table, self.speaks = None, folder / "losses.csv", speaks
+        self._board, self._table, self.speaks, self._lost = None, folder / "losses.csv", speaks, False
         if not speaks:
             return
         kept = []
@@ -57,25 +58,42 @@ class Log:
         """A row of the table: values by the names of its columns."""
         if not self.speaks:
             return
-        with self._table.open("a", encoding="utf-8", newline="") as file:
-            row = {key: repr(value) for key, value in values.items()}
-            csv.DictWriter(file, COLUMNS).writerow({"step": step, **row})
-        for name, value in values.items():
-            self._board.add_scalar(f"training/{name}", value, step)
+        with self.going_on():
+            with self._table.open("a", encoding="utf-8", newline="") as file:
+                row = {key: repr(value) for key, value in values.items()}
+                csv.DictWriter(file, COLUMNS).writerow({"step": step, **row})
+            for name, value in values.items():
+                self._board.add_scalar(f"training/{name}", value, step)
 
     def look(self, step: int, loss: float | None, grid: Tensor | None) -> None:
         """The loss of held-out samples, and a picture `[3, H, W]` in 0..1."""
-        if self._board is not None and loss is not None:
-            self._board.add_scalar("held_out/loss", loss, step)
-        if self._board is not None and grid is not None:
-            self._board.add_image("held_out/pictures", grid, step)
+        if self._board is None:
+            return
+        with self.going_on():
+            if loss is not None:
+                self._board.add_scalar("held_out/loss", loss, step)
+            if grid is not None:
+                self._board.add_image("held_out/pictures", grid, step)
 
     def settings(self, values: Mapping[str, Any]) -> None:
         """What the run was told."""
         if self._board is not None:
-            self._board.add_text("settings", "\n".join(f"    {name}: {value}" for name, value in values.items()))
+            with self.going_on():
+                self._board.add_text("settings", "\n".join(f"    {name}: {value}" for name, value in values.items()))
 
     def close(self) -> None:
         """All is said."""
         if self._board is not None:
-            self._board.close()
+            with self.going_on():
+                self._board.close()
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """What can't be written of a run's progress is said once, and no reason to end the run."""
+        try:
+            yield
+        except OSError as error:
+            if not self._lost:
+                self._lost = True
+                self.say(f"{self._table.parent} can't take losses and pictures ({error.strerror}): make room. Training "
+                         "goes on.")

@@ -188,7 +188,8 @@ class Run:
             loss, grid = self.held_out_loss(), None
             if self._pictures is not None:
                 self.base.prepare(self.device, DTYPES[self.settings.precision])
-                grid = self._pictures(self.trained, self.step)
+                with self.log.going_on():
+                    grid = self._pictures(self.trained, self.step)
                 if not self._encodes:
                     self.base.rest()
             self.weights.exchange_average()

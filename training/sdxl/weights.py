@@ -109,7 +109,9 @@ def optimisers(masters: dict[str, nn.Parameter], settings: Settings) -> list[tor
         matrices, others = split_parameters(masters)
         adamw = torch.optim.AdamW(others, lr=settings.rate, betas=(0.9, 0.99), weight_decay=0.0)
         return [Muon(matrices, settings.rate, decay=settings.decay), adamw]
-    return [torch.optim.AdamW(groups, lr=settings.rate)]
+    # The fused kernel needs no copies of all weights at once, which the other one does.
+    fused = all(p.device.type == "cuda" for p in masters.values())
+    return [torch.optim.AdamW(groups, lr=settings.rate, fused=fused or None)]
 
 
 def _eight_bit() -> type[torch.optim.Optimizer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import shutil
 import sys
 import threading
@@ -126,16 +127,27 @@ def test_a_run_with_other_settings_is_not_gone_on_with(start):
 def test_a_full_disk_leaves_the_checkpoints_before_it(start, tmp_path, monkeypatch, capsys):
     """On the way the run says so and learns on; at its end it has to be mended."""
     run, write = start(steps=5), torch.save
-    files = {}
+
+    class Narrow:
+        """A file on a disk with room for its beginning."""
+
+        def __init__(self, file):
+            self.file, self.room = file, 700
+
+        def write(self, content):
+            self.room -= len(content)
+            if self.room < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return self.file.write(content)
+
+        def flush(self):
+            self.file.flush()
 
     def full(state, file):
-        if state["step"] == 2:
-            return write(state, file)
-        file.write(b"half of it")
-        raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed\nmore")
+        write(state, file if state["step"] == 2 else Narrow(file))
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(Full, match="checkpoint-000005 can't be written .PytorchStreamWriter failed.*: make room"):
+    with pytest.raises(Full, match=r"checkpoint-000005 can't be written \(No space left on device\), .*: make room"):
         run.run()
     files = {file.name for file in (tmp_path / "run").iterdir()}
     assert "checkpoint-000002" in files and not any("000004" in name or "000005" in name for name in files)
@@ -146,6 +158,18 @@ def test_a_full_disk_leaves_the_checkpoints_before_it(start, tmp_path, monkeypat
     assert again.step == 2
     again.run()
     assert checkpoints(tmp_path / "run")[-1].name == "checkpoint-000005"
+
+
+def test_losses_that_find_no_room_are_said_once_and_end_nothing(start, tmp_path, monkeypatch, capsys):
+    run = start(steps=3)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(csv.DictWriter, "writerow", full)
+    run.run()
+    assert capsys.readouterr().out.count("run can't take losses and pictures (No space left on device): make room") == 1
+    assert checkpoints(tmp_path / "run")[-1].name == "checkpoint-000003"
 
 
 def test_the_gradient_is_the_mean_of_all_processes(start, monkeypatch):
