@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import nn
 
+from devtools.host import PACK
 from training.sdxl.command import main
-from training.sdxl.memory import GIB, Kept, Need, RealSize, _FusedAttention, _Ledger, frozen_bytes, needs
+from training.sdxl.memory import GIB, Kept, Need, RealSize, _FusedAttention, _Ledger, frozen_bytes, needs, report
 from training.sdxl.settings import Settings
 
 
@@ -79,3 +82,15 @@ def test_a_dry_run_tells_it_and_trains_nothing(capsys, monkeypatch):
     said = capsys.readouterr().out
     assert said.startswith("Counted for each GPU, not measured: SDXL and the released adapter's sizes, 1024x1024")
     assert "24 GB   40 GB   80 GB" in said and "in all, 4 pictures" in said and "largest block" in said
+
+
+@pytest.mark.slow
+def test_the_readme_tells_what_is_counted():
+    said = report(Settings())
+    text = (PACK / "training" / "README.md").read_text("utf-8")
+    rows = {"defaults": "these settings", "without checkpointing": "without checkpointing", "`--encoded`": "--encoded",
+            "`--encoded --average-on-cpu --optimiser adamw8bit`": "--encoded --average-on-cpu, adamw8bit"}
+    for told, counted_as in rows.items():
+        cells = re.search(rf"^\| {re.escape(told)} \| (.*) \| (.*) \| (.*) \|$", text, re.M).groups()
+        found = re.search(rf"^{re.escape(counted_as)} +(\S+) +(\S+) +(\S+)$", said, re.M).groups()
+        assert tuple("-" if cell == "none" else cell for cell in cells) == found, told
