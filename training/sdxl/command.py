@@ -97,8 +97,8 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
 
     accelerator = new_accelerator()
     base = load(options.base, options.image_encoder, settings.precision)
+    torch.manual_seed(settings.seed)
     if options.init is None:
-        torch.manual_seed(settings.seed)
         sizes = base.sizes(tokens=settings.tokens, width=settings.width, layers=settings.layers)
         trained = untrained(base, settings.projector, sizes)
     else:
