@@ -147,7 +147,7 @@ EXAMPLES_IN_ORDER = (
         "A first pass places the subjects, the latent grows by half, and a second pass adds detail. Both samplers "
         "take the same patched model: boxes are fractions of the image, so they fit every size.",
         "snow",
-        (ExampleSubject(Drawing("mushroom", 4), LOWER_LEFT), ExampleSubject(Drawing("house", 16), UPPER_RIGHT)),
+        (ExampleSubject(Drawing("car", 3), LOWER_LEFT), ExampleSubject(Drawing("house", 23), UPPER_RIGHT)),
         "hires", with_files="MS-Diffusion SDXL 05 Hires fix",
     ),
     Example(

@@ -256,5 +256,5 @@ def _saved_note(text: str, at: tuple[int, int], size: tuple[int, int], id: int, 
     return {
         "id": id, "type": "MarkdownNote", "title": "Read me", "pos": list(at), "size": list(size), "flags": {},
         "order": order, "mode": 0, "inputs": [], "outputs": [], "properties": {}, "widgets_values": [text],
-        "color": "#432", "bgcolor": "#653",
+        "color": "#222", "bgcolor": "#000",
     }  # fmt: skip

@@ -63,7 +63,7 @@ class Control(Collaging):
     def paper(self) -> dict[str, Output]:
         """White, into which the white around drawings vanishes, so that only their own lines are found."""
         paper = self.add(
-            "EmptyImage", (self.patches, BELOW_APPLY + 170 + GAP), (PATCH_WIDTH, 134), "White paper",
+            "EmptyImage", (self.patches, BELOW_APPLY + 200 + GAP), (PATCH_WIDTH, 134), "White paper",
             width=self.side, height=self.side, color=0xFFFFFF,
         )  # fmt: skip
         return {"background": paper["IMAGE"]}
@@ -99,7 +99,8 @@ class Hires(Plan):
         first = super().sample(model, layout)
         with self.graph.group("8. Hires fix", GOLD):
             larger = self.add(
-                "LatentUpscaleBy", (self.patches, BELOW_APPLY), (PATCH_WIDTH, 90), samples=first, scale_by=1.5
+                "LatentUpscaleBy", (self.patches, BELOW_APPLY), (PATCH_WIDTH, 90), samples=first,
+                upscale_method="bicubic", scale_by=1.5,
             )["LATENT"]  # fmt: skip
             return self.sampler_node(
                 (self.patches, BELOW_APPLY + 90 + GAP), model, larger, seed=2, width=PATCH_WIDTH, denoise=0.5

@@ -17,6 +17,9 @@ import { graphReader } from "./surroundings.mjs";
 /** How many are kept, since the newest may be a cut-out of another shape. */
 const KEPT = 4;
 
+/** How many frames the page may take to name the workflow that it has loaded: two seconds. */
+const LOADING_FRAMES = 120;
+
 /** By the workflow that a layout is in, then by the layout. @type {WeakMap<object, Map<string, Results>>} */
 const known = new WeakMap();
 
@@ -36,7 +39,19 @@ export function onResults(node, changed) {
   listen();
   const follower = { node, changed };
   followers.add(follower);
+  lookAgain(follower, workflowNow(), LOADING_FRAMES);
   return () => void followers.delete(follower);
+}
+
+/**
+ * A canvas is made, and paints, before the page says which workflow it loads: until then what it finds is of the one
+ * before, which may have a layout of the same number.
+ * @param {Follower} follower @param {object} workflow the one of before @param {number} frames how many to wait
+ */
+function lookAgain(follower, workflow, frames) {
+  if (!frames || !followers.has(follower)) return;
+  if (workflowNow() !== workflow) follower.changed();
+  else requestAnimationFrame(() => lookAgain(follower, workflow, frames - 1));
 }
 
 /** @param {any} layout @returns {Results} */
