@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,34 +127,56 @@ def test_ended_after_any_clip_it_goes_on_to_the_same_shards(tmp_path, per_shard)
     assert set(made_twice.values()) == {len(FEW) + 1}
 
 
-@pytest.mark.parametrize("point", ["put", "remove", "_publish"])
-def test_ended_between_any_two_writes_it_goes_on_to_the_same_shards(tmp_path, monkeypatch, point):
-    wanted = build(tmp_path / "whole")
-    place = ShardWriter if point == "_publish" else store.Store
-    real, happened = getattr(place, point), 0
-    for before in (True, False):
-        for at in range(9):
-            folder, seen = tmp_path / f"{before}{at}", 0
+@pytest.mark.parametrize("point", ["replace", "unlink", "fsync"])
+def test_ended_before_any_write_it_goes_on_to_the_same_shards(tmp_path, monkeypatch, point):
+    wanted = build(tmp_path / "whole", FEW)
+    place = Path if point == "unlink" else os
+    real = getattr(place, point)
+    for at in range(100):
+        folder, seen = tmp_path / str(at), 0
 
-            def end(self, *inputs, at=at, before=before):
-                nonlocal seen, happened
-                seen += 1
-                if seen == at + 1 and before:
-                    raise Ended
-                answer = real(self, *inputs)
-                if seen == at + 1:
-                    raise Ended
-                return answer
+        def end(*inputs, at=at, **named):
+            nonlocal seen
+            seen += 1
+            # A kill does nothing more: what would be tidied up is not.
+            if seen > at:
+                raise Ended
+            return real(*inputs, **named)
 
-            monkeypatch.setattr(place, point, end)
-            try:
-                build(folder)
-            except Ended:
-                happened += 1
-            monkeypatch.setattr(place, point, real)
-            again = build(folder)
-            assert content(folder) == content(tmp_path / "whole") and again.as_json() == wanted.as_json()
-    assert happened > 4
+        monkeypatch.setattr(place, point, end)
+        ended = False
+        try:
+            build(folder, FEW)
+        except Ended:
+            ended = True
+        monkeypatch.setattr(place, point, real)
+        again = build(folder, FEW)
+        assert content(folder) == content(tmp_path / "whole") and again.as_json() == wanted.as_json()
+        if not ended:
+            break
+    assert 4 < at < 99
+
+
+def test_a_clip_that_is_half_in_a_shard_comes_first_whatever_has_come_since(tmp_path):
+    settings = replace(SETTINGS, frames_per_clip=4)
+
+    def end(clips, *rest):
+        yield from construction.make_one_by_one(clips, *rest)
+        raise Ended
+
+    # Three samples of m.mp4, of which two make the first shard.
+    with pytest.raises(Ended):
+        build(tmp_path, [Moving("m.mp4")], settings, make=end)
+    assert len(Shards(tmp_path)) == 2
+    clips = [Moving(f"{number}.mp4") for number in range(9)] + [Moving("m.mp4")]
+    with pytest.raises(Ended):
+        build(tmp_path, clips, settings, make=end)
+    build(tmp_path, clips, settings)
+    read = Shards(tmp_path)
+    names = [read[number].origin["clip"] for number in range(len(read))]
+    assert names[:6] == ["m.mp4"] * 3 + ["0.mp4"] * 3
+    keys = [read[number].key for number in range(len(read))]
+    assert len(keys) == len(set(keys)) == 30
 
 
 def test_killed_with_signal_9_it_goes_on_to_the_same_shards(tmp_path):
@@ -303,7 +326,8 @@ def test_two_clips_of_one_name_are_refused(tmp_path):
 
 
 def test_where_every_clip_is_bad_nothing_is_built_and_all_is_said(tmp_path):
-    for _ in range(2):
-        statistics = build(tmp_path, [Broken("a"), Broken("b"), Moving("c", {})])
+    for make in (construction.make_one_by_one, lambda clips, *_: clips):
+        # The second time nothing is made again.
+        statistics = build(tmp_path, [Broken("a"), Broken("b"), Moving("c", {})], make=make)
         assert statistics.counts["clips unreadable"] == 2 and statistics.counts["clips without a sample"] == 1
         assert statistics.as_json()["totals"]["clips"] == 3 and not content(tmp_path)

@@ -18,6 +18,14 @@ from training.data.with_ray import make_with_ray
 PACK = Path(shards.__file__).parents[1]
 
 
+class Iterable:
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __iter__(self):
+        yield from self.rows
+
+
 class Rows:
     """What is used of a data set of Ray's."""
 
@@ -34,7 +42,8 @@ class Rows:
         return Rows([workers[number % 2](row) for number, row in reversed(list(enumerate(self.rows)))])
 
     def iter_rows(self):
-        return iter(self.rows)
+        # Something to iterate over, which is no iterator itself.
+        return Iterable(self.rows)
 
 
 def _raise(error):

@@ -50,7 +50,7 @@ def make_with_ray(workers: int, gpus: float = 0, cpus: float = 1) -> Callable[..
                                 override_num_blocks=min(len(clips), 16 * workers))
         made = given.map(MadeByRay, fn_constructor_args=(load_steps, settings, pictures), num_gpus=gpus or None,
                          num_cpus=cpus, compute=data.ActorPoolStrategy(size=workers))
-        rows = made.iter_rows()
+        rows = iter(made.iter_rows())
         while True:
             try:
                 row = next(rows)
