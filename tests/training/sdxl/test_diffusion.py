@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diffusers import DDPMScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
 
-from training.sdxl.diffusion import Noise
-from training.sdxl.order import seeded
+pytest.importorskip("diffusers")
+
+from diffusers import DDPMScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler  # noqa: E402
+
+from training.sdxl.diffusion import Noise  # noqa: E402
+from training.sdxl.order import seeded  # noqa: E402
 
 LEVELS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 

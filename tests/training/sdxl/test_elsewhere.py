@@ -16,7 +16,7 @@ from msd_core.checkpoint import read_adapter
 from msd_core.headless.demo import demo_pipeline, demo_subject
 from msd_core.headless.pipeline import MSDiffusionPipeline
 from msd_core.subject import Subject
-from tests.training.sdxl.conftest import SIDE, SIZES, drawn_sample, settings
+from tests.tiny_sdxl import SIDE, SIZES, drawn_sample, settings
 from training.sdxl.base import Base, load
 from training.sdxl.batch import Batch
 from training.sdxl.command import main

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.training.sdxl.conftest import SIDE, SIZES, settings
+from tests.tiny_sdxl import SIDE, SIZES, settings
 from training.attention import Attended
 from training.sdxl.attention_loss import AttentionLosses
 from training.sdxl.batch import Batch

@@ -13,6 +13,9 @@ from training.sdxl.command import main
 from training.sdxl.memory import GIB, Kept, Need, RealSize, _FusedAttention, _Ledger, frozen_bytes, needs, report
 from training.sdxl.settings import Settings
 
+pytest.importorskip("diffusers")
+pytest.importorskip("transformers")
+
 
 @pytest.fixture(scope="module")
 def real():

@@ -12,7 +12,7 @@ import pytest
 
 from devtools.host import PACK
 from msd_core.checkpoint import read_adapter
-from tests.training.sdxl.conftest import SIDE
+from tests.tiny_sdxl import SIDE
 
 psutil = pytest.importorskip("psutil")
 

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from msd_core.checkpoint import read_adapter
 from tests.samples import adapter_state, nested
-from tests.training.sdxl.conftest import CONTEXT, SIZES
+from tests.tiny_sdxl import CONTEXT, SIZES
 from training.sdxl.projectors import read_trained, started, untrained
 
 HIDDEN = (32,) * 11

@@ -14,10 +14,9 @@ import torch
 import torch.distributed as dist
 from PIL import Image
 from safetensors.torch import load_file
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from msd_core.checkpoint import read_adapter
-from tests.training.sdxl.conftest import SIDE, SIZES, settings
+from tests.tiny_sdxl import SIDE, SIZES, settings
 from training.sdxl.checkpoints import TEXT_FILE, checkpoints
 from training.sdxl.pictures import HeldOutPictures
 from training.sdxl.projectors import untrained
@@ -232,6 +231,8 @@ def test_looks_are_made_with_the_averages_and_change_nothing(start, restored, ba
     pictures = sorted((tmp_path / "seen/pictures").iterdir())
     assert [file.name for file in pictures] == ["000002.png", "000004.png"]
     assert Image.open(pictures[0]).size == (2 * SIDE, 3 * SIDE)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     board = EventAccumulator(str(tmp_path / "seen/tensorboard"))
     board.Reload()
     assert board.Tags()["images"] == ["held_out/pictures"]
