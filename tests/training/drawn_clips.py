@@ -101,3 +101,8 @@ STEPS = Steps(captions, entities, boxes, masks, embeddings)
 def steps() -> Steps:
     """What loads them."""
     return STEPS
+
+
+def no_steps() -> Steps:
+    """What can't load them."""
+    raise ValueError("The captioner is x but there is no such file or folder: check the path.")

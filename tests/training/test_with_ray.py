@@ -78,10 +78,6 @@ def real():
     ray.shutdown()
 
 
-def no_steps():
-    raise ValueError("The captioner is x but there is no such file or folder: check the path.")
-
-
 @pytest.mark.parametrize("ray", [
     "stand_in", *([pytest.param("real", marks=pytest.mark.slow)] if importlib.util.find_spec("ray") else []),
 ])
@@ -91,9 +87,9 @@ def test_a_set_made_by_ray_is_the_same_to_the_byte(tmp_path, ray, request):
     by_ray = build(tmp_path / "b", steps=drawn_clips.steps, make=make_with_ray(2))
     assert content(tmp_path / "a") == content(tmp_path / "b") and by_ray.as_json() == one_by_one.as_json()
     # Nothing to do: no worker is asked for.
-    assert build(tmp_path / "b", steps=no_steps, make=make_with_ray(2)).as_json() == one_by_one.as_json()
+    assert build(tmp_path / "b", steps=drawn_clips.no_steps, make=make_with_ray(2)).as_json() == one_by_one.as_json()
     with pytest.raises(Stuck, match="The workers of Ray ended: ValueError: The captioner is x but there is no such"):
-        build(tmp_path / "c", steps=no_steps, make=make_with_ray(2))
+        build(tmp_path / "c", steps=drawn_clips.no_steps, make=make_with_ray(2))
 
 
 def test_without_ray_its_package_is_named(tmp_path, monkeypatch):

@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
                               type=type(one.default), default=one.default,
                               help=f"{one.metadata['words']} (default {one.default})")
     settings.add_argument("--pictures", default="png", choices=("png", "jpg"),
-                          help="how targets are kept: as they are, or in a quarter of the room")
+                          help="how targets are kept: as they are, or smaller and nearly so (default png)")
     settings.add_argument("--samples-per-shard", type=int, default=1000, metavar="N", help="(default 1000)")
     work = parser.add_argument_group("work")
     work.add_argument("--again", action="store_true", help="also make clips again that a step failed on")
