@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from msd_core.bench.journal import is_full
+from msd_core.bench.journal import Full, is_full
 
 FORMAT = 1
 SUBJECTS = 4
@@ -30,10 +30,6 @@ JPEG = {"quality": 95, "subsampling": 0}
 KEY = re.compile(r"[A-Za-z0-9_-]{1,80}")
 END = bytes(2 * tarfile.BLOCKSIZE)
 """What closes a tar."""
-
-
-class Full(RuntimeError):
-    """Nothing more can be written, so that the work has to end; the message says what to do."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from training.data import Stuck, construct, construction, store
 from training.data.statistics import TABLE
 from training.shards import Full, Shards, ShardWriter
 
+pytest.importorskip("scipy")
 CLIPS = [
     Moving("a.mp4"), Broken("b.mp4"), Moving("c.mp4", {"green": (4, 4, 30, 30)}), Moving("d.mp4", {}),
     Moving("e.mp4", dict(zip(COLOURS, [(4 + 4 * i, 2 + 10 * i, 20, 11 + 10 * i) for i in range(4)], strict=False))),
