@@ -106,7 +106,7 @@ class DemoGraph:
 
     def __init__(self, host: Any) -> None:
         self.host = host
-        names = ("model", "clip", "vae", "clip_vision", "adapter")
+        names = ("model", "clip", "vae", "clip_vision", "adapter", "control_net")
         self.models = dict(zip(names, host.call("MSDiffusionDemoModels"), strict=True))
         self.prompts = [
             host.call("CLIPTextEncode", clip=self.models["clip"], text=text)[0] for text in ("a dog and a cat", "")

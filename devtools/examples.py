@@ -136,11 +136,14 @@ EXAMPLES_IN_ORDER = (
     Example(
         "MS-Diffusion Try it now 03 Two subjects with ControlNet", "two_subjects_controlnet",
         "*MS-Diffusion Collage* pastes the drawings into their boxes, *Canny* finds their lines, and a ControlNet "
-        "makes the image follow them: move a box, and the sketch moves with it. For a sketch of your own, put *Load "
-        "Image* in the place of *Canny*.\n\n"
-        "**The ControlNet is bypassed for now**, because its file must fit the model and the demo models have none. "
-        "*SDXL 03 ControlNet* has it at work.",
-        "grass", (CAT, ROBOT), "control", with_files="MS-Diffusion SDXL 03 ControlNet",
+        "makes the image follow them: each subject faces the way its drawing does and leans as it leans. Move a box, "
+        "and the sketch moves with it.\n\n"
+        "Bypass *Apply ControlNet* (Ctrl+B) and run again: the looks stay, but each subject stands upright and faces "
+        "the middle, as the model is used to. For a sketch of your own, put *Load Image* in the place of *Canny*: "
+        "white lines on black.",
+        "sea",
+        (ExampleSubject(Drawing("fish", 47), LOWER_LEFT), ExampleSubject(Drawing("rocket", 1), UPPER_RIGHT)), "control",
+        with_files="MS-Diffusion SDXL 03 ControlNet",
     ),
     Example(
         "MS-Diffusion Try it now 04 Hires fix", "hires_fix",

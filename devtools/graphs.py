@@ -73,7 +73,6 @@ class Node:
     Attributes:
         inputs: input name -> a widget's value, or the output that it is linked to.
         at, size: upper left corner of the body (the title bar lies above) and its extent, in canvas units.
-        server_only: whether it is left out of what the frontend opens, with the links from it.
         file: the model file that it needs.
     """
 
@@ -85,7 +84,6 @@ class Node:
     inputs: dict[str, Any]
     title: str = ""
     bypassed: bool = False
-    server_only: bool = False
     file: ModelFile | None = None
 
     def __getitem__(self, output: str) -> Output:
@@ -136,10 +134,10 @@ class Graph:
 
     def add(
         self, type: str, at: tuple[int, int], size: tuple[int, int], title: str = "", bypassed: bool = False,
-        server_only: bool = False, file: ModelFile | None = None, **inputs: Any,
+        file: ModelFile | None = None, **inputs: Any,
     ) -> Node:  # fmt: skip
         """Places a node; the inputs of an autogrow group are given as one list under the group's name."""
-        node = Node(len(self.nodes) + 1, type, self._kinds[type], at, size, {}, title, bypassed, server_only, file)
+        node = Node(len(self.nodes) + 1, type, self._kinds[type], at, size, {}, title, bypassed, file)
         for name, value in inputs.items():
             prefix = next((key for key in node.kind.sockets if key.startswith(f"{name}.")), None)
             grown = {f"{prefix[:-1]}{index}": item for index, item in enumerate(value)} if prefix else {name: value}
@@ -148,7 +146,7 @@ class Graph:
         if unknown := node.inputs.keys() - known:
             raise ValueError(f"{type} has no input {', '.join(sorted(unknown))}, it has {', '.join(sorted(known))}.")
         self.nodes.append(node)
-        if self._open and not server_only:
+        if self._open:
             self._open.nodes.append(node)
         return node
 
@@ -171,8 +169,7 @@ class Graph:
     def to_ui(self) -> dict:
         """The workflow as the frontend saves it."""
         links: list[list] = []
-        shown = [node for node in self.nodes if not node.server_only]
-        saved = [_saved_node(node, order, links) for order, node in enumerate(shown)]
+        saved = [_saved_node(node, order, links) for order, node in enumerate(self.nodes)]
         for node in saved:
             for slot, output in enumerate(node["outputs"]):
                 output["links"] = [link[0] for link in links if link[1:3] == [node["id"], slot]] or None
@@ -227,7 +224,7 @@ def _saved_node(node: Node, order: int, links: list[list]) -> dict:
         inputs.append({"name": name, "type": type, "widget": {"name": name}, "link": None})
     for slot, entry in enumerate(inputs):
         source = node.inputs.get(entry["name"])
-        if isinstance(source, Output) and not source.node.server_only:
+        if isinstance(source, Output):
             entry["link"] = len(links) + 1
             links.append([entry["link"], source.node.id, source.slot, node.id, slot, source.type])
     values = []

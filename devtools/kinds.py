@@ -8,6 +8,7 @@ KINDS = {
     "MSDiffusionDemoModels": Kind(
         outputs={
             "model": "MODEL", "clip": "CLIP", "vae": "VAE", "clip_vision": "CLIP_VISION", "adapter": "MSD_ADAPTER",
+            "control_net": "CONTROL_NET",
         },
     ),
     "MSDiffusionDemoSubject": Kind(

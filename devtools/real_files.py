@@ -13,6 +13,7 @@ from .plan import (
     GROUP_GAP,
     PATCH_WIDTH,
     RED,
+    SAMPLERS,
     SAMPLING,
     SOURCE_WIDTH,
     SOURCES,
@@ -73,11 +74,17 @@ class RealFiles(Plan):
 class RealControl(RealFiles, Control):
     """A ControlNet from its file."""
 
-    loader = {"file": CONTROL_NET}
-    bypassed = False
+    control_at = 86 + GAP
+    following = {"strength": 0.6, "end_percent": 0.8}
 
     def paper(self) -> dict[str, Output]:
         return {}
+
+    def control_net(self) -> Output:
+        loader = self.add(
+            "ControlNetLoader", (SAMPLERS, 0), (PATCH_WIDTH, 86), file=CONTROL_NET, control_net_name=CONTROL_NET.name
+        )
+        return loader["CONTROL_NET"]
 
 
 class RealHires(RealFiles, Hires):

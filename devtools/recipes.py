@@ -1,11 +1,11 @@
 """What each kind of example changes of the plan."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from msd_core.demo.config import SCENE_SIZE
 
 from .examples import FRAMES, SEEDS, ExampleSubject
-from .files import CONTROL_NET
 from .graphs import Node, Output
 from .kinds import KINDS
 from .plan import (
@@ -53,9 +53,10 @@ class Control(Collaging):
     """The lines of the collage, and a ControlNet that follows them."""
 
     samplers = SAMPLERS + PATCH_WIDTH + COLUMN_GAP
-    loader: dict[str, Any] = {"server_only": True}
-    bypassed = True
-    """The demo's models have no ControlNet that could be shipped."""
+    control_at = 0
+    """Top of the node that applies the ControlNet."""
+    following: Mapping[str, float] = {}
+    """How strongly, and how long."""
 
     def cut_out(self, subject: ExampleSubject, source: Node, top: int) -> dict[str, Output]:
         return {}  # drawings are on white, as the demo's models know them
@@ -68,6 +69,9 @@ class Control(Collaging):
         )  # fmt: skip
         return {"background": paper["IMAGE"]}
 
+    def control_net(self) -> Output:
+        return self.models["control_net"]
+
     def encode(self, layout: Node, subjects: list[Output]) -> Output:
         self.placed_layout = layout
         return super().encode(layout, subjects)
@@ -75,18 +79,15 @@ class Control(Collaging):
     def apply(self, embeds: Output) -> Output:
         with self.graph.group("Collage", GRAY):
             collage = self.collage(self.placed_layout, BELOW_APPLY, **self.paper())
-        below = 86 + GAP + 200 + GROUP_GAP
+        below = self.control_at + 200 + GROUP_GAP
         with self.graph.group("Sketch", GRAY):
             sketch = self.add("Canny", (SAMPLERS, below), (PATCH_WIDTH, 90), image=collage)["IMAGE"]
             self.add("PreviewImage", (SAMPLERS, below + 90 + GAP), (PATCH_WIDTH, PREVIEW_HEIGHT), images=sketch)
         with self.graph.group("ControlNet", RED):
-            loader = self.add(
-                "ControlNetLoader", (SAMPLERS, 0), (PATCH_WIDTH, 86), control_net_name=CONTROL_NET.name, **self.loader
-            )
+            net = self.control_net()
             control = self.add(
-                "ControlNetApplyAdvanced", (SAMPLERS, 86 + GAP), (PATCH_WIDTH, 200), bypassed=self.bypassed,
-                positive=self.positive, negative=self.negative, control_net=loader["CONTROL_NET"],
-                image=sketch, strength=0.6, end_percent=0.8,
+                "ControlNetApplyAdvanced", (SAMPLERS, self.control_at), (PATCH_WIDTH, 200), positive=self.positive,
+                negative=self.negative, control_net=net, image=sketch, **self.following,
             )  # fmt: skip
         self.positive, self.negative = control["positive"], control["negative"]
         return super().apply(embeds)

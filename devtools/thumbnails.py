@@ -35,7 +35,7 @@ ONE_SUBJECT, INPUTS_ONLY = "a subject and its box", "what goes in: photos and bo
 
 CAPTIONS: dict[Kind, str] = {
     "plain": "subjects and their boxes",
-    "control": "the lines of the collage as a sketch",
+    "control": "the subjects stand as the sketch draws them",
     "hires": "small first, then 1.5 times as large",
     "auto layout": "rough boxes that overlap, moved apart",
     "regions": "regions of any shape instead of boxes",
@@ -58,11 +58,24 @@ SAVED = (("SaveImage", "VAEDecode"),)
 
 
 def run(server: ComfyServer, example: Example) -> list[Image.Image]:
-    """The pictures of a real run that its thumbnail shows."""
-    prompt = _queued(build(example))
+    """The pictures of a real run that its thumbnail shows; the last of them is its result.
+
+    A ControlNet's example runs once more with it bypassed, and that picture comes before the last.
+    """
+    graph = build(example)
+    pictures = _pictures(server, graph, example.kind)
+    if example.kind == "control":
+        for node in graph.nodes:
+            node.bypassed |= node.type == "ControlNetApplyAdvanced"
+        pictures[-1:-1] = _pictures(server, graph, example.kind)[-1:]
+    return pictures
+
+
+def _pictures(server: ComfyServer, graph: Graph, kind: Kind) -> list[Image.Image]:
+    prompt = _queued(graph)
     outputs = server.run(prompt)["outputs"]
     pictures = []
-    for type, shown in SHOWN.get(example.kind, SAVED):
+    for type, shown in SHOWN.get(kind, SAVED):
         number = next(
             number for number, node in prompt.items()
             if node["class_type"] == type and prompt[node["inputs"]["images"][0]]["class_type"] == shown
@@ -75,7 +88,7 @@ def run(server: ComfyServer, example: Example) -> list[Image.Image]:
 def _queued(graph: Graph) -> dict:
     """A graph as the frontend queues it: links go past its bypassed nodes, to what has the output's name there."""
     prompt = graph.to_api()
-    gone = {str(node.id): node for node in graph.nodes if node.bypassed or node.server_only}
+    gone = {str(node.id): node for node in graph.nodes if node.bypassed}
     for number, node in prompt.items():
         for name, value in node["inputs"].items():
             if number not in gone and isinstance(value, list) and value[0] in gone:
@@ -155,6 +168,16 @@ def _draw_pair(page: Page, example: Example, results: Sequence[Image.Image]) -> 
         page.rectangle(edges, None, COLORS[index] if example.kind == "attribution" else FAINT, 3)
 
 
+def _draw_control(page: Page, example: Example, results: Sequence[Image.Image]) -> None:
+    """The lines, and what comes without and with the ControlNet that follows them."""
+    _draw_subjects(page, example, [])
+    side, gap = 112, 10
+    for row, (result, words) in enumerate(zip(results, ("lines", "without", "with"), strict=True)):
+        left, top = 284, 96 + row * (side + gap)
+        page.photo(result, (left, top, left + side, top + side), FAINT)
+        page.text(208, top + side / 2 - 10, words, 17, FAINT)
+
+
 def _draw_batch(page: Page, example: Example, results: Sequence[Image.Image]) -> None:
     side, gap = 132, 16
     _draw_subjects(page, example, [])
@@ -175,7 +198,7 @@ def _draw_scores(page: Page, example: Example, results: Sequence[Image.Image]) -
 
 
 DRAWINGS: dict[Kind, Callable[[Page, Example, Sequence[Image.Image]], None]] = {
-    "control": _draw_pair, "regions": _draw_pair, "collage": _draw_pair, "attribution": _draw_pair,
+    "control": _draw_control, "regions": _draw_pair, "collage": _draw_pair, "attribution": _draw_pair,
     "blend": _draw_batch, "scores": _draw_scores,
 }  # fmt: skip
 

@@ -32,6 +32,9 @@ class MSDiffusionDemoModels(io.ComfyNode):
                 io.Vae.Output(display_name="vae", tooltip="Its autoencoder."),
                 io.ClipVision.Output(display_name="clip_vision", tooltip="Its image encoder."),
                 Adapter.Output(display_name="adapter", tooltip="Its MS-Diffusion adapter."),
+                io.ControlNet.Output(
+                    display_name="control_net", tooltip="Its ControlNet, for sketches: white lines on black."
+                ),
             ],
         )
 

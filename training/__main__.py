@@ -12,16 +12,19 @@ import torch
 
 from .autoencoder import train_autoencoder
 from .base import train_base
+from .control import train_control
 from .decoder import train_decoder
 from .draw import draw_scenes
 from .drawn.stages import build_shards, train_adapter
 from .joint import train_joint
 from .latents import encode_scenes
 from .references import draw_all_references
+from .sketches import draw_sketches
 from .trainer import launch
 from .vision import train_vision
 
 SHARDS = 24
+SKETCH_SHARDS = 28
 STAGES = {
     "scenes": (draw_scenes, SHARDS),
     "references": (draw_all_references, SHARDS),
@@ -33,6 +36,8 @@ STAGES = {
     "clips": (build_shards, 1000),
     "adapter": (train_adapter, 500),
     "decoder": (train_decoder, 300),
+    "sketches": (draw_sketches, SKETCH_SHARDS),
+    "control": (train_control, 1600),
 }
 """Stage to its function and its number of steps, of shards where it draws or encodes, or of clips."""
 

@@ -12,12 +12,17 @@ from msd_core.demo import config
 from msd_core.demo.weights import total_size
 
 from . import evaluate
+from .control import BATCH, TEXT_DROP
+from .control_net import RANK
 from .judged import PAIRS, WITHIN, table
 from .sdxl.checkpoints import checkpoints
+from .sketches import TILT, WHOLE_SCENE
 from .student import ADAPTER_RUN
+from .traced import REACH
 
 CARD = config.WEIGHTS_FOLDER / "MODEL_CARD.md"
 AUTO_LAYOUT = "## Auto layout"
+CONTROL = "## ControlNet"
 STAGES = ("autoencoder", "base", "vision", "joint", "adapter", "decoder")
 WHAT = {
     "autoencoder": "autoencoder on 64-pixel crops, then on whole scenes",
@@ -64,8 +69,8 @@ def write_card(folder: Path) -> Path:
     text = f"""# The demo's tiny MS-Diffusion set
 
 A complete set of SDXL's shape and MS-Diffusion's method in {total_size() / 1e6:.1f} MB of fp16: UNet (v-prediction,
-{len(config.CROSS_ATTENTIONS)} cross-attentions), two CLIP text encoders, autoencoder, CLIP image encoder, adapter, and
-the judge that measures the sprite benchmark (`training/judge.py`).
+{len(config.CROSS_ATTENTIONS)} cross-attentions), two CLIP text encoders, autoencoder, CLIP image encoder, adapter,
+ControlNet, and the judge that measures the sprite benchmark (`training/judge.py`).
 It draws sprites in scenes of {config.SCENE_SIZE} x {config.SCENE_SIZE} pixels. **A demonstration, not a product:** it
 knows eight kinds, eight colours, three patterns, four accessories and six scenes, all drawn by `msd_core/demo`, and
 nothing else. Words it doesn't know do no harm.
@@ -93,6 +98,8 @@ background is the prompt's.
 Measured by `python -m training.evaluate`.
 """
     CARD.write_text(text)
+    if (folder / "control.json").exists():
+        write_control(folder)
     if (folder / "auto_layout.json").exists():
         write_auto_layout(folder)
     return CARD
@@ -131,6 +138,49 @@ GOALS = (
     Goal("none: steady", "both", of="none: random places"),
     Goal("none: steady", "near", of="none: random places"),
 )
+
+
+def write_control(folder: Path) -> Path:
+    """Write what `training.evaluate_control` has measured into the card, in place of an earlier section.
+
+    Raises:
+        ValueError: the stage that trains the ControlNet has not run in `folder`.
+    """
+    if not (folder / "control.pt").exists():
+        raise ValueError(f"control.pt is missing from {folder}: run the stage control first.")
+    steps = torch.load(folder / "control.pt", map_location="cpu", weights_only=True, mmap=True)["step"]
+    measured = json.loads((folder / "control.json").read_text())
+    text = f"""{CONTROL}
+
+`demo_control_net.safetensors`, a control-LoRA of rank {RANK}: ComfyUI takes the copy of the UNet's way down from the
+UNet itself, the file has what moves it and what reads the sketch. It follows white lines on black, as *Canny* draws
+them, and knows the same world.
+
+Trained in {steps} steps of {BATCH} pairs over the frozen base, without the adapter, on CPU: scenes whose sprites look
+either way, lean by up to {TILT:g} degrees and are smaller than the base draws them, with their lines at thresholds of
+all kinds; {WHOLE_SCENE * 100:g} % of the sketches have the ground's lines too, text dropped {TEXT_DROP * 100:g} %.
+
+Held-out identities in such poses, two subjects a picture, {measured["cases"]} pictures a row, strength 1, the lines
+those of the sprites on white. *Lines found*: share of the sketch's lines that have an edge of the picture within
+{REACH} pixel; the other columns as above (the probe has seen upright sprites only).
+
+| condition | lines found | {" | ".join(evaluate.COLUMNS.values())} |
+|---|---|{"---|" * len(evaluate.COLUMNS)}
+{chr(10).join(control_row(name, row) for name, row in measured["rows"].items())}
+
+The sketch says where lines are, the photos what fills them: together, each keeps most of what it does alone. Small
+details, as eyes and windows, blur.
+
+Measured by `python -m training.evaluate_control`.
+"""
+    before, last, after = CARD.read_text().partition(AUTO_LAYOUT)
+    CARD.write_text(before.split(CONTROL)[0].rstrip() + "\n\n" + text + ("\n" + last + after if last else ""))
+    return CARD
+
+
+def control_row(name: str, row: dict[str, float]) -> str:
+    """A line of the ControlNet's table."""
+    return f"| {name} | {row['lines']:.3f} | " + " | ".join(f"{row[column]:.3f}" for column in evaluate.COLUMNS) + " |"
 
 
 def _fewer(pairs: int) -> str:

@@ -18,8 +18,11 @@ from msd_core.demo.vocabulary import KNOWN_TOKENS
 from msd_core.demo.weights import TOKEN_IDS, total_size
 
 from .card import write_card
+from .control import load_control_net
+from .control_net import control_lora
 from .decoder import load_finished_autoencoder
 from .student import load_frozen_base, load_student
+from .trainer import has_weights
 
 MOST_BYTES = 16_000_000
 
@@ -44,9 +47,15 @@ def text_state(encoder: torch.nn.Module) -> dict[str, Tensor]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
-    folder = parser.parse_args().folder
+    parser.add_argument("--only", choices=["control_net"], help="write this file, and leave the rest and the card")
+    arguments = parser.parse_args()
+    folder = arguments.folder
     config.WEIGHTS_FOLDER.mkdir(exist_ok=True)
     base = load_frozen_base(folder)
+    if arguments.only or has_weights("control", folder):
+        write(config.CONTROL_NET_FILE, control_lora(load_control_net(folder, base["unet"])))
+    if arguments.only:
+        return
     write(config.UNET_FILE, base["unet"].state_dict())
     write(config.TEXT_L_FILE, text_state(base["text"].l))
     write(config.TEXT_G_FILE, text_state(base["text"].g))

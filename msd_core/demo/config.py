@@ -2,7 +2,8 @@
 
 Every weights file under `weights/` holds fp16 tensors under the key names of the Hugging Face class named beside its
 config below; ComfyUI's names follow by the host's own conversions (`comfy.utils.unet_to_diffusers` for the UNet,
-`comfy.diffusers_convert.convert_vae_state_dict` for the autoencoder; the CLIP names are the same in both).
+`comfy.diffusers_convert.convert_vae_state_dict` for the autoencoder; the CLIP names are the same in both). The
+ControlNet alone has ComfyUI's names: it is a control-LoRA, which only ComfyUI reads.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ TEXT_L_FILE = WEIGHTS_FOLDER / "demo_text_encoder_l.safetensors"
 TEXT_G_FILE = WEIGHTS_FOLDER / "demo_text_encoder_g.safetensors"
 IMAGE_ENCODER_FILE = WEIGHTS_FOLDER / "demo_image_encoder.safetensors"
 ADAPTER_FILE = WEIGHTS_FOLDER / "demo_adapter.safetensors"
+CONTROL_NET_FILE = WEIGHTS_FOLDER / "demo_control_net.safetensors"
 
 SCENE_SIZE = 160
 """Pixels per side of the scenes the set was trained on (20 x 20 latent cells of 8 pixels)."""

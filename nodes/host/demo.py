@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import comfy.clip_vision
+import comfy.controlnet
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
@@ -25,19 +26,21 @@ from .adapter import ManagedAdapter
 
 
 class DemoModels(NamedTuple):
-    """The five values that a workflow needs, in the node's output order."""
+    """The values that a workflow needs, in the node's output order."""
 
     model: Any
     clip: Any
     vae: Any
     clip_vision: Any
     adapter: ManagedAdapter
+    control_net: Any
 
 
 def demo_models() -> DemoModels:
     """Build the set that ships with the pack; its files keep Hugging Face names, the host's follow from them."""
     return DemoModels(
-        _model(), _clip(), _vae(), _clip_vision(), ManagedAdapter.load(str(config.ADAPTER_FILE), "the demo adapter")
+        _model(), _clip(), _vae(), _clip_vision(), ManagedAdapter.load(str(config.ADAPTER_FILE), "the demo adapter"),
+        comfy.controlnet.load_controlnet_state_dict(read_weights(config.CONTROL_NET_FILE)),
     )
 
 

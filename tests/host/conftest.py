@@ -15,7 +15,7 @@ PHRASES = ("dog", "red backpack", "cat", "hat", "dog", "teapot")
 @pytest.fixture(scope="session")
 def demo(host):
     """The demo models by name, built once."""
-    names = ("model", "clip", "vae", "clip_vision", "adapter")
+    names = ("model", "clip", "vae", "clip_vision", "adapter", "control_net")
     return SimpleNamespace(**dict(zip(names, host.call("MSDiffusionDemoModels"), strict=True)))
 
 

@@ -12,7 +12,6 @@ from devtools.server import ComfyServer, ServerError
 from devtools.workflows import PHOTOS, REAL_EXAMPLES, TWO_PHOTOS_SDXL, build
 from msd_core.demo import config
 from tests.conftest import HOST
-from tests.host.control_net import write_control_net
 from tests.host.released_files import write_released_files
 
 LOADERS = {"CheckpointLoaderSimple", "CLIPVisionLoader", "LoraLoaderModelOnly"}
@@ -99,7 +98,9 @@ def test_the_photos_reach_the_picture_with_the_adapter_from_its_file(comfy_serve
 @EVERY
 def test_every_template_runs_on_the_demo_models_and_its_subjects_reach_the_picture(comfy_server, example):
     put_photos(comfy_server)
-    write_control_net(comfy_server.models / CONTROL_NET.directory / CONTROL_NET.name)
+    control_net = comfy_server.models / CONTROL_NET.directory / CONTROL_NET.name
+    control_net.parent.mkdir(exist_ok=True)
+    shutil.copy(config.CONTROL_NET_FILE, control_net)
     file = comfy_server.models / ADAPTER.directory / ADAPTER.name
     shutil.copy(config.ADAPTER_FILE, file)
     settings = {"without": CUTTING, "width": SIDE, "height": SIDE, "steps": 4}

@@ -9,7 +9,6 @@ import shutil
 import pytest
 from PIL import Image, ImageChops
 
-from devtools.files import CONTROL_NET
 from devtools.graphs import BYPASSED, as_text
 from devtools.host import PACK
 from devtools.server import ServerError
@@ -24,7 +23,6 @@ from devtools.workflows import (
     build,
 )
 from msd_core.demo.config import SCENE_SIZE
-from tests.host.control_net import write_control_net
 
 EXAMPLE = pytest.mark.parametrize("example", EXAMPLES_IN_ORDER, ids=lambda example: example.name)
 TEMPLATE = pytest.mark.parametrize("example", (*REAL_EXAMPLES, *EXAMPLES_IN_ORDER), ids=lambda example: example.name)
@@ -39,8 +37,6 @@ WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 
 @pytest.fixture(scope="module")
 def server(comfy_server):
-    """The server, with a ControlNet file in its folder."""
-    write_control_net(comfy_server.models / "controlnet" / CONTROL_NET.name)
     return comfy_server
 
 
@@ -186,9 +182,9 @@ def test_every_example_yields_its_images_from_both_of_its_files(server, schemas,
 
 
 def test_the_subjects_and_the_control_net_each_change_the_image(server):
-    without = short("two_subjects")
-    first(without, "MSDiffusionApply")["scale"] = 0
-    workflows = [without, short("two_subjects"), short("two_subjects_controlnet")]
+    workflows = [short("two_subjects_controlnet") for _ in range(3)]
+    first(workflows[0], "MSDiffusionApply")["scale"] = 0
+    first(workflows[1], "ControlNetApplyAdvanced")["strength"] = 0
     assert len({picture(server, workflow).tobytes() for workflow in workflows}) == 3
 
 
@@ -207,10 +203,14 @@ def test_the_sketch_is_lines_on_black(server):
     assert 0.02 < light < 0.2
 
 
-def test_a_bypassed_control_net_leaves_the_image_of_two_subjects(server, schemas):
+def test_bypassing_the_control_net_leaves_the_subjects_alone(server, schemas):
     (example,) = (example for example in EXAMPLES_IN_ORDER if example.kind == "control")
-    bypassed = to_api(ui(example), schemas, bypass=True)
-    assert picture(server, bypassed).tobytes() == picture(server, api("two_subjects")).tobytes()
+    graph, off = ui(example), api(example.name)
+    for node in graph["nodes"]:
+        if node["type"] == "ControlNetApplyAdvanced":
+            node["mode"] = BYPASSED
+    first(off, "ControlNetApplyAdvanced")["strength"] = 0
+    assert picture(server, to_api(graph, schemas, bypass=True)).tobytes() == picture(server, off).tobytes()
 
 
 def test_auto_layout_rules_from_its_start_on(server):
@@ -333,11 +333,6 @@ def test_graph_and_api_workflow_say_the_same(schemas, example):
         number: {"class_type": node["class_type"], "inputs": node["inputs"]}
         for number, node in api(example.name).items()
     }
-    loader = next((number for number in expected if expected[number]["class_type"] == "ControlNetLoader"), None)
-    if loader and not example.real:  # the frontend would miss its file
-        del expected[loader]
-        for node in expected.values():
-            node["inputs"] = {name: value for name, value in node["inputs"].items() if value != [loader, 0]}
     assert to_api(ui(example), schemas, bypass=False) == expected
 
 

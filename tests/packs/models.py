@@ -1,9 +1,11 @@
-"""Files of the right shapes for the packs that load some: random weights, the same on every machine.
+"""Files of the right shapes for the packs that load some: random weights, the same on every machine, but for the
+ControlNet, which is the demo's.
 
 The packs put their attention where a whole SDXL has cross-attentions; of those the demo UNet has the first of each of
 its two output blocks, so only these layers are written, by the number that each has in a whole SDXL.
 """
 
+import shutil
 import zlib
 from pathlib import Path
 
@@ -11,8 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from msd_core.demo.config import CONTEXT_WIDTH, IMAGE_ENCODER, UNET_COMFY
-from tests.host.control_net import write_control_net
+from msd_core.demo.config import CONTEXT_WIDTH, CONTROL_NET_FILE, IMAGE_ENCODER, UNET_COMFY
 
 # The width of a whole SDXL's context, by which two of the packs know it, and that of the demo's cross-attentions.
 TOKEN_WIDTH, HIDDEN = 2048, UNET_COMFY["model_channels"] * UNET_COMFY["channel_mult"][-1]
@@ -30,7 +31,9 @@ def write_models(folder: Path) -> None:
     })  # fmt: skip
     save(folder / "instantid" / "packs.safetensors", ip_adapter(CONTEXT_WIDTH) | resampler("image_proj", 1280))
     save(folder / "pulid" / "packs.safetensors", ip_adapter(TOKEN_WIDTH) | id_encoder("image_proj"))
-    write_control_net(folder / "controlnet" / "packs.safetensors")
+    control_net = folder / "controlnet" / "packs.safetensors"
+    control_net.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(CONTROL_NET_FILE, control_net)
 
 
 def save(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
