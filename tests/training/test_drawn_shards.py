@@ -107,7 +107,7 @@ def test_boxes_and_masks_are_those_of_the_drawing(built: Built) -> None:
 def test_two_of_a_kind_that_change_places_are_told_apart_by_their_looks(tmp_path, steps: Steps) -> None:
     first = (figure(RED, 8, 80), figure(GREEN, 88, 8, tilt=6))
     second = (figure(RED, 88, 8, tilt=-6), figure(GREEN, 8, 80))
-    found = build(tmp_path, steps, [two_frames(first, second)], frames=2, apart=0.5).samples
+    found = build(tmp_path, steps, [two_frames(first, second)], frames_per_clip=2, apart=0.5).samples
     (sample,) = found
     assert [subject.source for subject in sample.subjects] == ["reference"] * 2
     target = two_frames(first, second).at(sample.origin["target"])
@@ -138,7 +138,7 @@ def test_what_is_no_subject_is_counted_and_who_is_missing_is_cut_from_the_target
 ) -> None:
     first = (figure(RED, 8, 80), figure(GREEN, 88, 8))
     clips = [replace(two_frames(first, second), seed=seed) for seed in range(6)]
-    built = build(tmp_path, steps, clips, frames=2, apart=0.5)
+    built = build(tmp_path, steps, clips, frames_per_clip=2, apart=0.5)
     assert built.statistics.counts[counted] > 0, dict(built.statistics.counts)
 
 

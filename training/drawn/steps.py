@@ -18,7 +18,7 @@ from ..vision import image_features
 from .clips import Frame
 from .readers import captioned, detected, entities, masked
 
-SETTINGS = Settings(frames=5, shortest=160, side=32, proportions=2.0, similar=0.95)
+SETTINGS = Settings(frames_per_clip=5, shortest=160, side=32, proportions=2.0, similar=0.95)
 """Four samples of a clip; sides in pixels of frames of 160; a likeness between that of one sprite in two frames (by the
 image encoder's mean feature 0.97 and more) and that of two sprites (0.94 at most in 199 of 200)."""
 
