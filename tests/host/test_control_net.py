@@ -165,6 +165,14 @@ def running(demo, state):
     return control.control_model
 
 
+def test_training_finds_the_lines_that_the_node_finds(template, made):
+    from training.sketches import find_lines
+
+    picture = made[0].adapter.detach()
+    ours = find_lines(picture.numpy(), 0.4, 0.8)
+    assert ours.any() and np.array_equal(ours, template.canny(picture[None], 0.4, 0.8)[0, ..., 0] > 0.5)
+
+
 def test_what_training_writes_is_what_the_host_computes(demo):
     """Of a ControlNet with random weights in all its parts: its residuals in diffusers and in the host."""
     from training.base import new_base, size_ids
