@@ -34,8 +34,8 @@ from .drawn.stages import ENCODED, SHARDS, TRAINING, encoded_samples, new_traine
 from .sdxl.checkpoints import checkpoints
 from .sdxl.run import Run
 from .sdxl.settings import ROWS, Settings
-from .sdxl.sources import StoredSamples
-from .shards import Full
+from .sdxl.sources import StoredSamples, held_out
+from .shards import Full, Shards
 
 WHOLE = next(iter(ROWS))
 STEPS, SEEDS, PER_TYPE = 200, 3, 6
@@ -77,7 +77,7 @@ def train(trial: Trial, folder: Path, steps: int) -> Path:
     if not found or int(found[-1].name.split("-")[1]) < steps:
         base = drawn_base(folder)
         Run(base, new_trained(base, settings.projector, trial.seed), StoredSamples(folder / ENCODED), settings, run,
-            accelerator=_accelerator()).run()
+            held_out=held_out(Shards(folder / SHARDS), settings.held_out), accelerator=_accelerator()).run()
     return checkpoints(run)[-1]
 
 

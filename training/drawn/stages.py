@@ -88,5 +88,6 @@ def train_adapter(folder: Path, steps: int) -> None:
     samples = encoded_samples(folder, base, accelerator)
     shards = Portraits(Shards(folder / SHARDS))
     run = folder / ADAPTER_RUN
-    look = HeldOutPictures(base, shards, held_out(len(shards), settings.held_out), settings, run)
-    Run(base, trained, samples, settings, run, accelerator=accelerator, look=look).run()
+    numbers = held_out(shards.shards, settings.held_out)
+    look = HeldOutPictures(base, shards, numbers, settings, run)
+    Run(base, trained, samples, settings, run, held_out=numbers, accelerator=accelerator, look=look).run()

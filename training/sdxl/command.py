@@ -103,7 +103,7 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
         trained = untrained(base, settings.projector, sizes)
     else:
         trained = started(options.init, base, settings.projector)
-    numbers, look = held_out(len(shards), settings.held_out), None
+    numbers, look = held_out(shards, settings.held_out), None
     if numbers and settings.look_every and settings.look_steps:
         look = HeldOutPictures(base, shards, numbers, settings, options.folder)
     if options.encoded is None:
@@ -119,4 +119,4 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
         samples = store(shards, base, settings.pixels, options.encoded, about, rank=accelerator.process_index,
                         processes=accelerator.num_processes, wait=accelerator.wait_for_everyone, told=told)
         base.rest()
-    Run(base, trained, samples, settings, options.folder, accelerator=accelerator, look=look).run()
+    Run(base, trained, samples, settings, options.folder, held_out=numbers, accelerator=accelerator, look=look).run()

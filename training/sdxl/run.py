@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +27,7 @@ from .loss import BatchLoss, Drops, Losses
 from .order import Order, seeded
 from .projectors import Trained
 from .settings import DECIDED, Settings
-from .sources import LiveSamples, StoredSamples, held_out
+from .sources import LiveSamples, StoredSamples
 from .weights import Weights, optimisers
 
 Look = Callable[[Trained, int], Tensor | None]
@@ -40,12 +40,14 @@ class Run:
     """One run of the trainer in its folder; it goes on from the latest checkpoint there."""
 
     def __init__(self, base: Base, trained: Trained, samples: LiveSamples | StoredSamples, settings: Settings,
-                 folder: str | Path, *, accelerator: Any = None, look: Look | None = None) -> None:
+                 folder: str | Path, *, held_out: Sequence[int], accelerator: Any = None,
+                 look: Look | None = None) -> None:
         """
         Args:
             base: the frozen models; brought to the device here.
             trained: the adapter to train.
-            samples: what to learn from, the last `settings.held_out` of which are looked at.
+            samples: what to learn from.
+            held_out: the last of them, which are looked at and not learned (`sources.held_out`).
             accelerator: accelerate's; one is made by default.
             look: makes pictures, of which the first process is asked now and then.
 
@@ -75,7 +77,7 @@ class Run:
         self.weights = Weights(trained, unet, settings)
         self.optimisers = optimisers(self.weights.masters, settings)
         self.schedule = Schedule(settings.steps, settings.rate, settings.warm_up, settings.fall)
-        self.held_out = held_out(len(samples), settings.held_out)
+        self.held_out = list(held_out)
         self.order = Order(len(samples) - len(self.held_out), settings.seed)
         self.step, self.seen = 0, 0
         self._resume()

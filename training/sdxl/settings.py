@@ -67,7 +67,7 @@ class Settings:
     save_every: int = _option(1000, "steps between two checkpoints")
     keep: int = _option(3, "how many checkpoints stay")
     look_every: int = _option(1000, "steps between two looks at held-out samples, 0 for none")
-    held_out: int = _option(4, "how many samples, the last ones, are looked at and not learned")
+    held_out: int = _option(4, "how many samples, the last ones, are looked at; nothing of their clips is learned")
     look_steps: int = _option(30, "sampling steps of their pictures, 0 for none")
     guidance: float = _option(7.5, "guidance of their pictures")
     scale: float = _option(0.6, "scale of their subjects")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ..shards import Full, Shards
+from ..shards import Full, Sample, Shards
 from .base import Base
 from .batch import NAMES, Encoded, encode
 from .samples import PreparedSamples
@@ -178,7 +178,16 @@ def _block_name(block: int) -> str:
     return f"encoded-{block:05d}.safetensors"
 
 
-def held_out(count: int, wanted: int) -> list[int]:
-    """Which samples are looked at and not learned: the last ones."""
-    return list(range(max(0, count - wanted), count)) if wanted else []
+def held_out(shards: Shards | Sequence[Sample], wanted: int) -> list[int]:
+    """Which samples are looked at and not learned: the last ones, and all others of their clips, which look alike.
+
+    Args:
+        wanted: how many, at least; 0 for none.
+    """
+    first = count = len(shards)
+    clip: Any = None
+    while first and (count - first < wanted or (wanted and shards[first - 1].origin.get("clip", first) == clip)):
+        first -= 1
+        clip = shards[first].origin.get("clip")
+    return list(range(first, count))
 

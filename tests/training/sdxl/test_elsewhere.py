@@ -76,7 +76,7 @@ def test_a_checkpoint_is_loaded_and_used_by_the_nodes_as_it_is(host, tmp_path):
     base = Base(demo.pipe, demo.image_encoder)
     told = settings(steps=1, held_out=0)
     samples = LiveSamples(Shards(tmp_path / "shards"), base, (SIDE, SIDE))
-    Run(base, untrained(base, "grounding", DEMO), samples, told, tmp_path / "run").run()
+    Run(base, untrained(base, "grounding", DEMO), samples, told, tmp_path / "run", held_out=()).run()
     made = tmp_path / "run/checkpoint-000001/ms_adapter.safetensors"
     folder = host.base / "models" / "msdiffusion"
     folder.mkdir(exist_ok=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 import pytest
 import torch
 
+from tests.tiny_sdxl import drawn_sample
 from training.sdxl.order import Order, seeded
+from training.sdxl.sources import held_out
 
 
 def taken(order: Order, seen: int, size: int, processes: int, steps: int) -> list[int]:
@@ -45,3 +48,15 @@ def test_random_numbers_follow_from_seed_step_and_process():
 def test_without_samples_there_is_no_order():
     with pytest.raises(ValueError, match="There are 0 samples to learn from"):
         Order(0, 0)
+
+
+@pytest.mark.parametrize("wanted, first", [(0, 9), (1, 7), (2, 7), (3, 6), (4, 3), (6, 3), (7, 0)])
+def test_no_clip_is_both_learned_and_looked_at(wanted, first):
+    clips = ["a", "a", "a", "b", "b", "b", "c", "d", "d"]
+    samples = [replace(drawn_sample(number), origin={"clip": clip}) for number, clip in enumerate(clips)]
+    assert held_out(samples, wanted) == list(range(first, 9))
+
+
+def test_samples_that_name_no_clip_are_each_of_their_own():
+    samples = [drawn_sample(number) for number in range(5)]
+    assert held_out(samples, 2) == [3, 4]

@@ -53,7 +53,8 @@ def start(base, shards_folder, tmp_path):
         torch.manual_seed(told.seed)
         trained = untrained(base, told.projector, SIZES)
         samples = samples or LiveSamples(Shards(shards_folder), base, (SIDE, SIDE))
-        return Run(base, trained, samples, told, tmp_path / folder, accelerator=accelerator, look=look)
+        last = range(len(samples) - told.held_out, len(samples))
+        return Run(base, trained, samples, told, tmp_path / folder, held_out=last, accelerator=accelerator, look=look)
 
     return made
 
@@ -202,7 +203,7 @@ def test_processes_that_split_weights_are_refused(start, monkeypatch):
 def test_adapter_and_settings_have_to_agree(base, shards_folder, tmp_path):
     samples = LiveSamples(Shards(shards_folder), base, (SIDE, SIDE))
     with pytest.raises(ValueError, match="has the projector linear but the settings say grounding"):
-        Run(base, untrained(base, "linear", SIZES), samples, settings(), tmp_path)
+        Run(base, untrained(base, "linear", SIZES), samples, settings(), tmp_path, held_out=())
 
 
 def test_a_damaged_checkpoint_is_named(start, tmp_path):
