@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.training import drawn_clips
-from tests.training.drawn_clips import COLOURS, SETTINGS, STEPS, Broken, Moving
+from tests.training.drawn_clips import COLOURS, SETTINGS, STEPS, Broken, Moving, no_steps
 from training import shards
 from training.data import Stuck, construct, construction, store
 from training.data.statistics import TABLE
@@ -272,6 +272,19 @@ def test_a_clip_that_a_step_fails_on_is_named_and_made_again_when_asked(tmp_path
     assert content(tmp_path).items() >= before.items()
     # So it is read again.
     assert build(tmp_path).as_json() == last.as_json()
+
+
+def test_a_clip_that_is_made_again_and_then_killed_is_not_lost(tmp_path):
+    build(tmp_path, [Moving("a.mp4"), Moving("b.mp4"), Moving("c.mp4")], steps=failing({"a.mp4"}))
+
+    def end(clips, *rest):
+        yield from construction.make_one_by_one(clips, *rest)
+        raise Ended
+
+    with pytest.raises(Ended):
+        build(tmp_path, [Moving("a.mp4")], again=True, make=end)
+    assert len(Shards(tmp_path)) == 2
+    assert build(tmp_path, [Moving("a.mp4")], steps=no_steps).counts["samples"] == len(Shards(tmp_path)) == 3
 
 
 def test_clip_after_clip_failing_ends_the_run_with_the_reason(tmp_path, monkeypatch):
