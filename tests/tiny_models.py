@@ -99,7 +99,7 @@ def save_dinov2(folder: Path) -> Path:
                                        image_size=56, patch_size=14)
     torch.manual_seed(2)
     transformers.Dinov2Model(config).save_pretrained(folder)
-    images = transformers.BitImageProcessor(size={"shortest_edge": 64}, crop_size={"height": 56, "width": 56})
+    images = transformers.BitImageProcessor(size={"shortest_edge": 64}, crop_size={"height": 42, "width": 42})
     images.save_pretrained(folder)
     return folder
 

@@ -156,9 +156,9 @@ def test_what_is_found_again_is_shown_as_it_was_there_and_the_rest_as_it_is_here
 def test_of_too_many_those_found_again_and_then_the_surest_stay_in_the_captions_order():
     target = description(0.0, *(thing(name, box, axis, score) for name, box, axis, score in zip(
         "abcde", (A, B, C, D, E), AXES, (0.1, 0.9, 0.3, 0.2, 0.8), strict=True)))
-    sample, counts = made(target, description(1.0, thing("a", A, AXES[0])), subjects=3)
+    sample, counts = made(target, description(1.0, thing("d", A, AXES[3])), subjects=3)
     assert [(one.phrase, one.source) for one in sample.subjects] == [
-        ("a", "reference"), ("b", "target"), ("e", "target")]
+        ("b", "target"), ("d", "reference"), ("e", "target")]
     assert counts["subjects over the most"] == 2
 
 

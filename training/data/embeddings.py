@@ -28,8 +28,7 @@ class CropEmbedder:
             processor: its image processor.
         """
         self.model, self.processor = model, processor
-        config = model.config
-        self.side = getattr(getattr(config, "vision_config", config), "image_size", 224)
+        self.side = (getattr(processor, "crop_size", None) or processor.size)["height"]
 
     @torch.no_grad()
     def __call__(self, view: View, boxes: Sequence[Edges], masks: Sequence[np.ndarray]) -> np.ndarray:
@@ -37,9 +36,9 @@ class CropEmbedder:
         from PIL import Image
 
         things = [Image.fromarray(cut_out(view.pixels, box, mask)) for box, mask in zip(boxes, masks, strict=True)]
-        # The whole square, not its middle: nothing of the thing is cut off.
+        # At once to the size that the encoder sees, so that no edge of the thing is cut off.
         size = {"height": self.side, "width": self.side}
-        pixels = self.processor(images=things, size=size, do_center_crop=False, return_tensors="pt")["pixel_values"]
+        pixels = self.processor(images=things, size=size, return_tensors="pt")["pixel_values"]
         parameter = next(self.model.parameters())
         pixels = pixels.to(parameter.device, parameter.dtype)
         if hasattr(self.model, "get_image_features"):
