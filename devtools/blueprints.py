@@ -18,6 +18,8 @@ CATEGORY = "MS-Diffusion"
 INPUT_NODE, OUTPUT_NODE = -10, -20
 """The frontend's ids for a subgraph's two edges."""
 EDGE_WIDTH, ROW = 140, 20
+OUTSIDE_WIDTH = 300
+"""At which the node's title is not cut."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ class Blueprint:
         promoted = {name: socket for name, socket in self.inputs.items() if socket.widget is not None}
         return {
             "id": 1, "type": type, "title": self.title, "pos": [0, 0],
-            "size": [PATCH_WIDTH, 30 + ROW * len(self.inputs) + 30 * len(promoted)], "flags": {}, "order": 0, "mode": 0,
+            "size": [OUTSIDE_WIDTH, 30 + ROW * (len(self.inputs) - len(promoted)) + 30 * len(promoted)],
+            "flags": {}, "order": 0, "mode": 0,
             "inputs": [
                 {"name": name, "type": socket.type, "link": None} | ({"widget": {"name": name}} if name in promoted
                                                                      else {})
