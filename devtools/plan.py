@@ -20,7 +20,7 @@ from .kinds import KINDS
 BLUE, GREEN, PURPLE, GOLD, GRAY, RED = "#3f789e", "#4d7f4d", "#7a5a9e", "#a1853b", "#5c6066", "#9e4f4f"
 NEGATIVE = "blurry, low quality"
 NOTE_WIDTH = 250
-NOTE_LETTERS, NOTE_LINE = 33, 20
+NOTE_LETTERS, NOTE_LINE = 37, 18
 """How many letters a line of the note has, and its height."""
 SOURCES, SUBJECTS, LAYOUTS, PATCHES, SAMPLERS, AFTER = 294, 544, 828, 1222, 1516, 1824
 """Left edges of the columns."""

@@ -88,8 +88,9 @@ def opened(page, example) -> dict:
     """What stands where after the template was opened as from the list of templates."""
     graph = json.loads((EXAMPLES / f"{example.title}.json").read_text("utf-8"))
     page.evaluate(
-        "(graph) => app.loadGraphData(graph, true, true, 'example', { openSource: 'template' })", graph
-    )  # fmt: skip
+        "([graph, name]) => app.loadGraphData(graph, true, true, name, { openSource: 'template' })",
+        [graph, example.title],
+    )
     return settled(page)
 
 
