@@ -1,7 +1,7 @@
 """Makes the pictures of the help pages: each node at work, by real runs of the example workflows on the demo's models.
 
 Usage, from the pack's folder, with a ComfyUI where the two commands look for it: python -m devtools.help_pictures
-The canvas's own pictures are taken by tests/browser/take_screenshots.py.
+The pictures of the canvas and of the loaders are taken by tests/browser/take_screenshots.py.
 """
 
 import copy
@@ -20,7 +20,7 @@ from .server import ComfyServer
 
 FOLDER = PACK / "web" / "docs" / "images"
 SIDE, GAP, CAPTION = 240, 8, 26
-PAPER, INK = "#1e2126", "#f2f0ea"
+PAPER, FRAME, INK = "#1e2126", "#3a3f47", "#f2f0ea"
 Workflow = dict[str, dict]
 Panel = tuple[str, Image.Image]
 """A caption in words that no language changes, and a picture."""
@@ -119,6 +119,38 @@ def maps(studio: Studio) -> list[Panel]:
     return list(zip(("subject", "subject", "text", "text"), studio.images(workflow, *sources), strict=True))
 
 
+def crop(studio: Studio) -> list[Panel]:
+    """The enlarged frame, and both tiles in their places of it."""
+    workflow = example("tiles")
+    side, width, right = (workflow[node(workflow, "PrimitiveInt", number)]["inputs"]["value"] for number in range(3))
+    decoder = workflow[node(workflow, "VAEDecode")]["inputs"]
+    tiles = []
+    for number in (1, 2):
+        workflow[f"tile{number}"] = {
+            "class_type": "VAEDecode", "inputs": decoder | {"samples": [node(workflow, "KSampler", number), 0]}
+        }
+        tiles.append((f"tile{number}", 0))
+    pictures = studio.images(workflow, *tiles)
+    panels = [("frame", studio.result({key: entry for key, entry in workflow.items() if "tile" not in key})[0])]
+    for left, picture in zip((0, right), pictures, strict=True):
+        frame = Image.new("RGB", (side, side), FRAME)
+        frame.paste(picture, (left, 0))
+        panels.append((f"x {left}, width {width}", frame))
+    return panels
+
+
+def score(studio: Studio) -> Image.Image:
+    """What the node shows of two images."""
+    workflow = example("scores")
+    scores = node(workflow, "MSDiffusionScore")
+    records = studio.server.run(workflow)["outputs"][scores]["images"][:2]
+    bars = [Image.open(io.BytesIO(studio.server.view(**record))).convert("RGB") for record in records]
+    page = Image.new("RGB", (bars[0].width, sum(one.height for one in bars) + GAP), PAPER)
+    page.paste(bars[0], (0, 0))
+    page.paste(bars[1], (0, bars[0].height + GAP))
+    return page
+
+
 def collage(studio: Studio) -> list[Panel]:
     workflow = example("collage")
     pasted, = studio.images(workflow, (node(workflow, "MSDiffusionCollage"), 0))
@@ -144,9 +176,10 @@ def demo_subject(studio: Studio) -> list[Panel]:
     return list(zip(KINDS, studio.images(workflow, *((kind, 0) for kind in KINDS)), strict=True))
 
 
-PICTURES: dict[str, Callable[[Studio], list[Panel]]] = {
+PICTURES: dict[str, Callable[[Studio], list[Panel] | Image.Image]] = {
     "subject": subject, "encode": encode, "apply": apply, "auto_layout": auto_layout, "blend": blend, "watch": watch,
-    "maps": maps, "collage": collage, "demo_models": demo_models, "demo_subject": demo_subject,
+    "maps": maps, "collage": collage, "crop": crop, "score": score, "demo_models": demo_models,
+    "demo_subject": demo_subject,
 }  # fmt: skip
 
 
@@ -172,7 +205,9 @@ def main(names: list[str]) -> None:
         sys.exit("The pictures need a ComfyUI: set COMFYUI_PATH to its folder.")
     with ComfyServer(host, environment_python(host)) as server:
         for name in names or PICTURES:
-            sheet(PICTURES[name](Studio(server))).save(FOLDER / f"at_work_{name}.jpg", quality=82, optimize=True)
+            made = PICTURES[name](Studio(server))
+            page = made if isinstance(made, Image.Image) else sheet(made)
+            page.save(FOLDER / f"at_work_{name}.jpg", quality=82, optimize=True)
             print(name, flush=True)
 
 

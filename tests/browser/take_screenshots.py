@@ -20,6 +20,27 @@ CHAIN = """
     const encode = add('MSDiffusionEncode', 1240, 340);
     link(layout, 0, encode, 'layout');
 """
+FILES = {
+    "checkpoints": "sd_xl_base_1.0.safetensors", "clip_vision": "open_clip_pytorch_model.bin",
+    "msdiffusion": "ms_adapter.bin",
+}  # fmt: skip
+"""Files that the loaders' picture names; nothing reads them."""
+LOADERS = """
+    const place = (type, x, y, width) => {
+        const node = add(type, x, y);
+        node.setSize([width, node.size[1]]);
+        return node;
+    };
+    const checkpoint = place('CheckpointLoaderSimple', 420, 100, 330);
+    const encoder = place('MSDiffusionOpenCLIPVision', 420, 270, 330);
+    const adapter = place('MSDiffusionAdapterLoader', 420, 410, 330);
+    const encode = place('MSDiffusionEncode', 830, 100, 270), apply = place('MSDiffusionApply', 1180, 100, 270);
+    link(checkpoint, 1, encode, 'clip');
+    link(encoder, 0, encode, 'clip_vision');
+    link(adapter, 0, encode, 'adapter');
+    link(checkpoint, 0, apply, 'model');
+    link(encode, 0, apply, 'embeds');
+"""
 DROP = """async ([files, x, y]) => {
     const dropped = new DataTransfer();
     for (const [name, data] of files)
@@ -103,6 +124,44 @@ class Studio:
         layout.press("f")
         layout.settle()
 
+    def loaders(self, models: Path) -> None:
+        """The loaders in a graph of their own, each with its file."""
+        page = self.layout.page
+        for folder, name in FILES.items():
+            (models / folder).mkdir(exist_ok=True)
+            (models / folder / name).touch()
+        self.layout.open()
+        page.evaluate("app.graph.clear()")
+        page.evaluate(
+            """(code) => {
+            const add = (type, x, y) => {
+                const node = LiteGraph.createNode(type);
+                app.graph.add(node);
+                node.pos = [x, y];
+                return node;
+            };
+            const link = (from, slot, to, name) =>
+                from.connect(slot, to, to.inputs.findIndex((one) => one.name === name));
+            app.canvas.ds.scale = 1;
+            app.canvas.ds.offset = [0, 150];
+            new Function('add', 'link', code)(add, link);
+        }""",
+            LOADERS,
+        )
+        page.wait_for_timeout(900)
+        page.add_style_tag(content=WITHOUT_NOTICES)
+        clip = {"x": 400, "y": 200, "width": 1070, "height": 470}
+        page.screenshot(path=self.out / f"{self.renderer}_dark_loaders.png", clip=clip)
+
+    def missing(self, graph: dict) -> None:
+        """A template for files that are not there, and what the page says of them."""
+        page = self.layout.page
+        page.evaluate("(graph) => app.loadGraphData(graph, true, true, 'files', { openSource: 'template' })", graph)
+        page.get_by_text("View details").click()
+        page.get_by_test_id("error-group-missing-model").wait_for()
+        page.wait_for_timeout(900)
+        page.screenshot(path=self.out / f"{self.renderer}_dark_missing.png")
+
     def overlap(self, palette: str) -> None:
         layout = self.layout
         layout.drag((0.7, 0.24), (0.55, 0.5))
@@ -156,6 +215,7 @@ def main() -> None:
 
     options = ("--front-end-root", sys.argv[2]) if len(sys.argv) > 2 else ()
     tried = json.loads(next((PACK / "example_workflows").glob("MS-Diffusion Try it now (*.json")).read_text("utf-8"))
+    real = json.loads(next((PACK / "example_workflows").glob("MS-Diffusion SDXL 01 *.json")).read_text("utf-8"))
     watched = json.loads(next((PACK / "example_workflows").glob("* 09 *.json")).read_text("utf-8"))
     with ComfyServer(find_host(), sys.executable, options=options) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -172,6 +232,8 @@ def main() -> None:
             page.evaluate("app.extensionManager.setting.set('Comfy.ColorPalette', 'dark')")
             studio.run(tried, "try")
             studio.run(watched, "watch")
+            studio.missing(real)
+            studio.loaders(server.models)
             page.close()
         browser.close()
 

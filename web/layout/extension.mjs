@@ -78,6 +78,7 @@ export const EXTENSION = {
   keybindings: [{ commandId: "MSDiffusion.Layout.FullScreen", combo: { key: "l", ctrl: true, alt: true } }],
   getCustomWidgets: () => ({ MSD_CANVAS: makeLayoutWidget }),
   async init() {
+    // One sheet for all canvases, there before the first: within a canvas it would come after its first paint.
     document.head.append(
       Object.assign(document.createElement("link"), {
         rel: "stylesheet",
@@ -89,7 +90,7 @@ export const EXTENSION = {
   setup() {
     for (const event of ["graphChanged", "executed"]) api.addEventListener(event, lookAll);
     api.addEventListener("graphCleared", () => queueMicrotask(letGo));
-    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && lookAll());
+    window.addEventListener("visibilitychange", () => document.visibilityState === "visible" && lookAll());
   },
   afterConfigureGraph() {
     // After the canvases of this turn have taken up what was left to them.

@@ -201,8 +201,9 @@ export const workflowNow = () => app.extensionManager?.workflow?.activeWorkflow 
 const queued = new Set();
 
 /**
- * Calls back with the id of each run that this page queues. No event tells it, so the call is listened to; without it
- * pictures of a run of another open workflow could be taken for this one's.
+ * Calls back with the id of each run that this page queues. Its `promptQueued` has no id, and by `execution_start` another
+ * workflow may be open: so the call is listened to, and goes on as it came. Without it pictures of a run of another open
+ * workflow could be taken for this one's.
  * @param {(run: string) => void} callback
  */
 export function onQueued(callback) {

@@ -1,6 +1,6 @@
 import { isComposing } from "../input/keys.mjs";
 import { wrapTab } from "../input/tabbing.mjs";
-import { element } from "./elements.mjs";
+import { element, overPage } from "./elements.mjs";
 
 /**
  * Windows over everything: the focus goes in, stays in, and comes back to the stage. Each belongs to a canvas and goes
@@ -48,7 +48,7 @@ export function openDialog(ui, title, content, kind = "") {
     dialog,
   );
   shade.dataset.theme = ui.root.dataset.theme;
-  document.body.append(shade);
+  overPage(shade);
   dialog.focus({ preventScroll: true });
   open = { ui, close };
   return { close };

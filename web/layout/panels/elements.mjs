@@ -69,3 +69,10 @@ export function element(tag, attributes = {}, ...children) {
 export function setText(owner, text) {
   if (owner.textContent !== text) owner.textContent = text;
 }
+
+/**
+ * Puts a window or a menu over the page. A place of its own within the canvas would not do, a popover neither: the
+ * graph hides a canvas whose node is out of sight, and undo makes it anew.
+ * @param {HTMLElement} shown
+ */
+export const overPage = (shown) => document.body.append(shown);

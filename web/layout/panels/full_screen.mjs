@@ -1,5 +1,5 @@
 import { t } from "../host/texts.mjs";
-import { element } from "./elements.mjs";
+import { element, overPage } from "./elements.mjs";
 
 /**
  * A canvas over the whole page. Its root moves there out of its shell, which keeps its place in the node. The overlay
@@ -16,7 +16,7 @@ export function enterFull(session, root) {
   open ??= { session, shade: element("div", { class: "msd-full", role: "region" }) };
   open.shade.setAttribute("aria-label", t("canvas.full"));
   open.shade.replaceChildren(root);
-  if (!open.shade.isConnected) document.body.append(open.shade);
+  if (!open.shade.isConnected) overPage(open.shade);
   session.full = true;
 }
 

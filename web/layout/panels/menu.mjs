@@ -1,6 +1,6 @@
 import { ACTIONS, isOn, OCCASIONAL, perform } from "../input/actions.mjs";
 import { shownKey } from "../input/keys.mjs";
-import { element, icon } from "./elements.mjs";
+import { element, icon, overPage } from "./elements.mjs";
 import { t } from "../host/texts.mjs";
 import { patch } from "../model/boxes.mjs";
 import { colourNames, swatches } from "../view/palette.mjs";
@@ -142,7 +142,7 @@ export function showMenu(ui, entries, x, y) {
   const byKey = from?.matches(":focus-visible");
   const menu = element("div", { class: "msd-menu", role: "menu", tabindex: -1 }, ...entries);
   menu.dataset.theme = ui.root.dataset.theme;
-  document.body.append(menu);
+  overPage(menu);
   const { width, height } = menu.getBoundingClientRect();
   menu.style.left = `${Math.max(4, Math.min(x, innerWidth - width - 4))}px`;
   menu.style.top = `${Math.max(4, Math.min(y, innerHeight - height - 4))}px`;
