@@ -4,9 +4,9 @@
     python -m training --folder runs/demo --stage clips
     python -m training.table3 --folder runs/demo [--part 1/2] [--report]
 
-Each run of a row and a seed has its folder in `table3/` and beside it its results, which `python -m msd_core.bench` can
-report and compare. Started again, it goes on where it stopped; `--part 1/2` and `--part 2/2` share the runs between two
-processes. `--report` only prints the table of what is there.
+Each run of a row and a seed has its folder in `table3/200-steps/` and beside it its results, which
+`python -m msd_core.bench` can report and compare. Started again, it goes on where it stopped; `--part 1/2` and
+`--part 2/2` share the runs between two processes. `--report` only prints the table of what is there.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ import torch
 from msd_core.bench.journal import read_results
 from msd_core.bench.samples import Sample
 from msd_core.bench.summary import sample_value
+from msd_core.demo.config import ADAPTER_FILE as SHIPPED
 from msd_core.evaluation.intervals import Estimate, difference_interval, mean_interval
 
 from .drawn.models import drawn_base
 from .drawn.scoring import Pictures, multi_samples, score, single_samples
 from .drawn.stages import ENCODED, SHARDS, TRAINING, encoded_samples, new_trained
-from .sdxl.checkpoints import checkpoints
+from .sdxl.checkpoints import ADAPTER_FILE, checkpoints
 from .sdxl.run import Run
 from .sdxl.settings import ROWS, Settings
 from .sdxl.sources import StoredSamples, held_out
@@ -52,12 +53,42 @@ class Trial:
 
     @property
     def name(self) -> str:
-        return f"{re.sub(r'[^a-z0-9]+', '-', self.row.lower()).strip('-')}-{self.seed}"
+        return f"{_file_name(self.row)}-{self.seed}"
 
     def settings(self, steps: int) -> Settings:
         """How it is trained: as the adapter stage, in smaller batches, without looks on the way."""
         return replace(TRAINING, steps=steps, batch=16, warm_up=20, seed=self.seed, look_every=0,
                        save_every=60).row(self.row)
+
+    def measure(self, folder: Path, steps: int, per_type: int) -> None:
+        """Train it, or go on training it, and score it."""
+        settings = self.settings(steps)
+        adapter = train(self, folder, steps) / ADAPTER_FILE
+        of = {"condition": {"grounding": settings.grounded, "masks": settings.masks},
+              "models": {"demo": True, "row": self.row, "seed": self.seed, "steps": steps}}
+        score(lambda: Pictures(drawn_base(folder), adapter, settings.masks), scored(per_type),
+              results_file(self, folder, steps), of)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is scored beside the rows, untrained: an adapter's file, or none."""
+
+    row: str
+    adapter: Path | None
+
+    @property
+    def name(self) -> str:
+        return _file_name(self.row)
+
+    def measure(self, folder: Path, steps: int, per_type: int) -> None:
+        """Score it."""
+        of = {"condition": {"adapter": self.adapter is not None}, "models": {"demo": True, "row": self.row}}
+        score(lambda: Pictures(drawn_base(folder), self.adapter, True), scored(per_type),
+              results_file(self, folder, steps), of)
+
+
+BESIDE = (Beside("no adapter", None), Beside("the adapter that ships", SHIPPED))
 
 
 def trials(seeds: int) -> list[Trial]:
@@ -70,9 +101,14 @@ def samples(per_type: int) -> dict[str, tuple[Sample, ...]]:
     return {"single": single_samples(per_type), "multi": multi_samples(per_type)}
 
 
+def scored(per_type: int) -> tuple[Sample, ...]:
+    """All of that."""
+    return tuple(one for part in samples(per_type).values() for one in part)
+
+
 def train(trial: Trial, folder: Path, steps: int) -> Path:
     """Train a trial, or go on training it; its last checkpoint."""
-    run, settings = folder / "table3" / trial.name, trial.settings(steps)
+    run, settings = results_file(trial, folder, steps).with_suffix(""), trial.settings(steps)
     found = checkpoints(run)
     if not found or int(found[-1].name.split("-")[1]) < steps:
         base = drawn_base(folder)
@@ -87,28 +123,22 @@ def _accelerator() -> Any:
     return Accelerator(cpu=True)
 
 
-def measure(trial: Trial, folder: Path, steps: int, per_type: int) -> None:
-    """Train a trial and score it."""
-    settings = trial.settings(steps)
-    checkpoint = train(trial, folder, steps)
-    parts = samples(per_type)
-    of = {"grounding": settings.grounded, "masks": settings.masks,
-          "models": {"demo": True, "row": trial.row, "seed": trial.seed, "steps": steps}}
-    score(lambda: Pictures(drawn_base(folder), checkpoint, settings.masks), parts["single"] + parts["multi"],
-          results_file(trial, folder), of)
+def results_file(job: Trial | Beside, folder: Path, steps: int) -> Path:
+    """Where a job's scores go; runs of another length have a folder of their own."""
+    return folder / "table3" / f"{steps}-steps" / f"{job.name}.jsonl"
 
 
-def results_file(trial: Trial, folder: Path) -> Path:
-    return folder / "table3" / f"{trial.name}.jsonl"
+def _file_name(row: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", row.lower()).strip("-")
 
 
 Values = dict[str, dict[str, float]]
 """Metric to the value of each sample, by the sample's id."""
 
 
-def values(trial: Trial, folder: Path) -> Values | None:
-    """What a trial has scored; None where it has not all."""
-    file = results_file(trial, folder)
+def values(job: Trial | Beside, folder: Path, steps: int) -> Values | None:
+    """What a job has scored; None where it has not all."""
+    file = results_file(job, folder, steps)
     if not file.exists():
         return None
     results = read_results(file)
@@ -158,14 +188,17 @@ def _cell(found: Estimate | None, sign: str) -> str:
     return f"{found.value:{sign}.3f} ({found.low:{sign}.3f} to {found.high:{sign}.3f})".replace("-", "−")
 
 
-def report(folder: Path, seeds: int, per_type: int) -> str:
+def report(folder: Path, steps: int, seeds: int, per_type: int) -> str:
     """The table of all that is there; rows without a whole run are left out, and so is a row where the whole method has
     none to compare with.
     """
-    found = {row: [values(Trial(row, seed), folder) for seed in range(seeds)] for row in ROWS}
+    jobs: dict[str, list[Trial | Beside]] = {row: [Trial(row, seed) for seed in range(seeds)] for row in ROWS}
+    jobs |= {one.row: [one] for one in BESIDE}
+    found = {row: [values(job, folder, steps) for job in some] for row, some in jobs.items()}
     found = {row: whole for row, runs in found.items() if (whole := [one for one in runs if one is not None])}
     if WHOLE not in found:
-        raise ValueError(f"{folder / 'table3'} has no whole run of {WHOLE}, with which others are compared: run it.")
+        where = results_file(jobs[WHOLE][0], folder, steps).parent
+        raise ValueError(f"{where} has no whole run of {WHOLE}, with which others are compared: run it.")
     return table(found, samples(per_type))
 
 
@@ -175,6 +208,7 @@ def main() -> int:
     add("--folder", type=Path, required=True)
     add("--steps", type=int, default=STEPS, help="of each run (%(default)s)")
     add("--seeds", type=int, default=SEEDS, help="runs of each row (%(default)s)")
+    add("--row", choices=list(ROWS), action="append", help="these rows only; several times")
     add("--per-type", type=int, default=PER_TYPE, help="samples of each combination type (%(default)s)")
     add("--part", default="1/1", metavar="K/N", help="the K-th of N shares of the runs (%(default)s)")
     add("--report", action="store_true", help="print the table of what is there")
@@ -182,7 +216,7 @@ def main() -> int:
     try:
         if not arguments.report:
             _run(arguments)
-        print(report(arguments.folder, arguments.seeds, arguments.per_type))
+        print(report(arguments.folder, arguments.steps, arguments.seeds, arguments.per_type))
     except (ValueError, Full) as error:
         print(f"training.table3: {error}", file=sys.stderr)
         return 1
@@ -198,12 +232,15 @@ def _run(arguments: argparse.Namespace) -> None:
     if not (folder / SHARDS).exists():
         raise ValueError(f"{folder} has no {SHARDS}: run python -m training --folder {folder} --stage clips first.")
     torch.set_num_threads(1)
-    (folder / "table3").mkdir(exist_ok=True)
+    rows = arguments.row or list(ROWS)
+    jobs: list[Trial | Beside] = [trial for trial in trials(arguments.seeds) if trial.row in rows]
+    jobs += BESIDE
+    results_file(jobs[0], folder, arguments.steps).parent.mkdir(parents=True, exist_ok=True)
     encoded_samples(folder, drawn_base(folder))
-    for trial in trials(arguments.seeds)[part - 1 :: of]:
+    for job in jobs[part - 1 :: of]:
         began = time.monotonic()
-        measure(trial, folder, arguments.steps, arguments.per_type)
-        print(f"{trial.name}: {(time.monotonic() - began) / 60:.1f} min", flush=True)
+        job.measure(folder, arguments.steps, arguments.per_type)
+        print(f"{job.name}: {(time.monotonic() - began) / 60:.1f} min", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from msd_core.demo.config import ADAPTER_FILE as SHIPPED
 from training import table3
 from training.drawn import stages
 from training.drawn.models import drawn_base
-from training.drawn.scoring import Pictures, multi_samples, score, single_samples
+from training.drawn.scoring import multi_samples, single_samples
 from training.sdxl.checkpoints import ADAPTER_FILE, checkpoints
 from training.sdxl.settings import ROWS
 from training.shipped import write_shipped
@@ -84,24 +83,29 @@ def test_a_trial_is_trained_scored_and_not_done_twice(folder: Path, tiny, monkey
     stages.encoded_samples(folder, drawn_base(folder))
     few = {"single": single_samples(1)[:1], "multi": multi_samples(1)[:1]}
     monkeypatch.setattr(table3, "samples", lambda per_type: few)
-    assert table3.values(trial, folder) is None
-    table3.measure(trial, folder, 1, 1)
-    found = table3.values(trial, folder)
+    assert table3.values(trial, folder, 1) is None
+    table3.results_file(trial, folder, 1).parent.mkdir(parents=True)
+    trial.measure(folder, 1, 1)
+    found = table3.values(trial, folder, 1)
     assert set(found["m_dino"]) == {one.id for part in few.values() for one in part}
-    header = read_results(table3.results_file(trial, folder)).header
+    header = read_results(table3.results_file(trial, folder, 1)).header
     assert header["condition"]["grounding"] is False and header["condition"]["masks"] is False
     monkeypatch.setattr(table3, "drawn_base", lambda folder: pytest.fail("it is done again"))
-    table3.measure(trial, folder, 1, 1)
+    trial.measure(folder, 1, 1)
 
 
-def test_the_shipped_adapter_draws_whom_its_references_show_where_its_boxes_are(folder: Path, tmp_path) -> None:
-    shutil.copy(SHIPPED, tmp_path / ADAPTER_FILE)
-    of = {"grounding": True, "masks": True, "models": {"adapter": "shipped"}}
+def test_the_shipped_adapter_draws_whom_its_references_show_in_their_boxes(folder: Path, monkeypatch) -> None:
     some = multi_samples(2)[:4]
-    score(lambda: Pictures(drawn_base(folder), tmp_path, masks=True), some, tmp_path / "on.jsonl", of)
-    rows = [record["images"][0] for record in read_results(tmp_path / "on.jsonl").scored]
-    assert len(rows) == 4
-    assert sum(row["region"] for row in rows) / 4 > 0.7 and sum(row["swap"] for row in rows) == 0
+    monkeypatch.setattr(table3, "scored", lambda per_type: some)
+    regions = []
+    for job in table3.BESIDE:
+        table3.results_file(job, folder, 2).parent.mkdir(parents=True, exist_ok=True)
+        job.measure(folder, 2, 1)
+        records = read_results(table3.results_file(job, folder, 2)).scored
+        assert len(records) == 4
+        regions.append(sum(record["images"][0]["region"] for record in records) / 4)
+    without, shipped = regions
+    assert shipped > 0.7 > 0.5 > without
 
 
 def values(m_dino: float, ids: list[str]) -> table3.Values:
@@ -122,7 +126,7 @@ def test_the_table_has_means_of_the_whole_method_and_paired_differences_from_it(
 
 def test_a_table_without_the_whole_method_is_refused(tmp_path) -> None:
     with pytest.raises(ValueError, match="has no whole run of MS-Diffusion, with which others are compared: run it"):
-        table3.report(tmp_path, 3, 1)
+        table3.report(tmp_path, 200, 3, 1)
 
 
 @pytest.mark.parametrize(("options", "said"), [

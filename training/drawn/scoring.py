@@ -29,7 +29,7 @@ from msd_core.layout import Region
 from ..attention import SubjectAttention, everywhere, gather, subject_tokens
 from ..diffusion import sample as sampled
 from ..sdxl.base import Base
-from ..sdxl.checkpoints import ADAPTER_FILE, TEXT_FILE
+from ..sdxl.checkpoints import TEXT_FILE
 from ..sdxl.projectors import read_trained
 
 BATCH = 10
@@ -48,19 +48,20 @@ def multi_samples(per_type: int) -> tuple[Sample, ...]:
 
 
 class Pictures:
-    """Makes pictures with a checkpoint's adapter on a base, which has its subjects from then on."""
+    """Makes pictures with an adapter on a base, which has its subjects from then on."""
 
-    def __init__(self, base: Base, checkpoint: Path, masks: bool) -> None:
+    def __init__(self, base: Base, adapter: Path | None, masks: bool) -> None:
         """
         Args:
             base: all in fp32; its UNet computes in bfloat16 from now on.
-            masks: whether the adapter was trained with masks.
+            adapter: its file, beside which there may be the text's keys and values; None for none.
+            masks: whether it was trained with masks.
         """
         self.base, self.masks = base, masks
-        self.trained = read_trained(checkpoint / ADAPTER_FILE).eval().requires_grad_(False)
+        self.trained = None if adapter is None else read_trained(adapter).eval().requires_grad_(False)
         unet = base.pipe.unet
-        text = checkpoint / TEXT_FILE
-        if text.exists():
+        text = None if adapter is None else adapter.with_name(TEXT_FILE)
+        if text is not None and text.exists():
             state = {key: value.float() for key, value in load_file(text).items()}
             if unknown := unet.load_state_dict(state, strict=False).unexpected_keys:
                 raise ValueError(f"{text} holds {unknown[0]}, which the UNet lacks: it is another base's.")
@@ -73,9 +74,10 @@ class Pictures:
     def make(self, samples: Sequence[Sample]) -> Tensor:
         """A picture of each, `[B, SCENE_SIZE, SCENE_SIZE, 3]` in 0..1."""
         base, count, size = self.base, len(samples), SCENE_SIZE // 8
-        regions = [[Region(Box(*subject.box)) for subject in one.subjects] for one in samples]
-        self.attention.set(self.trained.adapter, self._tokens(samples), regions if self.masks else
-                           [everywhere(row) for row in regions], (size, size), SAMPLING.scale)
+        if self.trained is not None:
+            regions = [[Region(Box(*subject.box)) for subject in one.subjects] for one in samples]
+            regions = regions if self.masks else [everywhere(row) for row in regions]
+            self.attention.set(self.trained.adapter, self._tokens(samples), regions, (size, size), SAMPLING.scale)
         context, pooled = base.text([*(one.prompt for one in samples), *[""] * count])
         sizes = torch.tensor([SCENE_SIZE, SCENE_SIZE, 0, 0, SCENE_SIZE, SCENE_SIZE]).expand(2 * count, -1)
         unet = base.pipe.unet
@@ -113,11 +115,12 @@ def score(pictures: Callable[[], Pictures], samples: Sequence[Sample], file: Pat
 
     Args:
         pictures: what makes them, asked for only if there is something to make.
-        of: what is scored, for the file's first line: `models`, and the condition's `grounding` and `masks`.
+        of: what is scored, for the file's first line: `models`, and of the `condition` what differs from the whole
+            method.
     """
     scorer = Scorer(*judge_encoders())
     header = {
-        "benchmark": "sprites", "condition": asdict(Condition(of["grounding"], of["masks"])),
+        "benchmark": "sprites", "condition": asdict(Condition(**of["condition"])),
         "settings": asdict(SAMPLING), "models": of["models"], "engine": "training", "per_sample": 1, "seed": 0,
         "bare": False, "singles": False, "measured_by": scorer.names(), "samples": len(samples),
         "kinds": list(dict.fromkeys(one.kind for one in samples)),
