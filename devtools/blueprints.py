@@ -193,7 +193,7 @@ def subject_from_photo() -> Blueprint:
         bg_removal_name=BACKGROUND_REMOVAL.name,
     )  # fmt: skip
     removed = graph.add(
-        "RemoveBackground", (0, 66 + GAP), (SUBJECT_WIDTH, 60), bg_removal_model=remover["bg_model"],
+        "RemoveBackground", (0, 66 + 2 * GAP), (SUBJECT_WIDTH, 60), bg_removal_model=remover["bg_model"],
         image=blueprint["photo"],
     )  # fmt: skip
     subject = graph.add(

@@ -125,6 +125,32 @@ test("an encoder in a subgraph that stands twice is fed by either layout", () =>
   for (const id of [1, 8]) assert.equal(subjectsOf(reader(outer), at(outer, id))[0].phrase, "cat");
 });
 
+test("a phrase that stands on the outside of a subgraph is read there, unless the subgraph stands twice", () => {
+  const inner = graph(
+    { 2: NODES[2], 3: NODES[3] },
+    [
+      ["-10", 0, 2, "layout"],
+      [3, 0, 2, "subjects.subject0"],
+      ["-10", 1, 3, "phrase"],
+    ],
+    { id: "inner", outputs: [] },
+  );
+  const blueprint = (phrase) => ({
+    type: "inner",
+    subgraph: inner,
+    inputs: [
+      { name: "layout", type: "*", origin: { origin_id: 1, origin_slot: 0 } },
+      { name: "phrase 1", type: "STRING" },
+    ],
+    widgets: widgets({ "phrase 1": phrase }),
+  });
+  const outer = (nodes) => graph({ 1: NODES[1], ...nodes }, [], { subgraphs: new Map([["inner", inner]]) });
+  const once = outer({ 20: blueprint("dog") });
+  assert.equal(subjectsOf(reader(once), at(once, 1))[0].phrase, "dog");
+  const twice = outer({ 20: blueprint("dog"), 21: blueprint("fish") });
+  assert.equal(subjectsOf(reader(twice), at(twice, 1))[0].phrase, "cat");
+});
+
 test("the file names of loaders are taken apart", () => {
   assert.deepEqual(fileRecord("a/b/c.png [temp]"), { filename: "c.png", subfolder: "a/b", type: "temp" });
   assert.deepEqual(fileRecord("c.png"), { filename: "c.png", subfolder: "", type: "input" });

@@ -241,6 +241,20 @@ function shapeBehind(reader, node) {
 const SHOWN_WIDGETS = { MSDiffusionDemoSubject: { phrase: "kind" } };
 
 /**
+ * The node of a subgraph on whose outside a widget stands, and its name there; null where it stands inside alone.
+ * @param {Reader} reader @param {Node} node @param {number} slot
+ * @returns {{node: Node, name: string} | null}
+ */
+function outside(reader, node, slot) {
+  const link = slot < 0 ? null : reader.linkAt(node, slot);
+  if (String(link?.origin_id) !== SUBGRAPH_INPUT) return null;
+  const hosts = allNodes(reader.root).filter((host) => host.subgraph === node.graph);
+  const name = hosts[0]?.inputs?.[link.origin_slot]?.name;
+  // Of a subgraph that stands in several places nothing tells which is meant.
+  return hosts.length === 1 && name ? { node: hosts[0], name } : null;
+}
+
+/**
  * The value of a widget, or of the widget that its linked input comes from; null where the graph does not tell it.
  * @param {Reader} reader
  * @param {Node} node
@@ -249,8 +263,11 @@ const SHOWN_WIDGETS = { MSDiffusionDemoSubject: { phrase: "kind" } };
  * @returns {any}
  */
 export function valueOf(reader, node, name, depth = 0) {
-  const origin = origins(reader, node, inputSlot(node, name))[0];
+  const slot = inputSlot(node, name);
+  const origin = origins(reader, node, slot)[0];
   if (origin) return depth < DEEPEST ? outputValue(reader, origin, depth + 1) : null;
+  const promoted = depth < DEEPEST ? outside(reader, node, slot) : null;
+  if (promoted) return valueOf(reader, promoted.node, promoted.name, depth + 1);
   return node.widgets?.find((/** @type {any} */ widget) => widget.name === name)?.value ?? null;
 }
 
