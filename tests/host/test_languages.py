@@ -23,11 +23,22 @@ def shape_of(schema) -> dict:
     shape = {"display_name": schema.display_name, "description": schema.description}
     if schema.inputs:
         shape["inputs"] = {entry.id: {"name": entry.id, "tooltip": entry.tooltip} for entry in schema.inputs}
+        shape["inputs"] |= grown(schema)
     shape["outputs"] = {
         str(index): {"name": output.display_name, "tooltip": output.tooltip}
         for index, output in enumerate(schema.outputs)
     }
     return shape
+
+
+def grown(schema) -> dict:
+    """English for the sockets that grow: the frontend takes it from a file alone, by the sockets' own names."""
+    return {
+        f"{entry.id}_{entry.template.prefix}{number}": {
+            "tooltip": f"Subject {number + 1}, from MS-Diffusion Subject: it takes box {number + 1}."
+        }
+        for entry in schema.inputs if hasattr(entry, "template") for number in range(entry.template.max)
+    }  # fmt: skip
 
 
 def leaves(node, path: str = "") -> dict[str, str]:
@@ -47,6 +58,11 @@ def test_every_node_input_output_and_tooltip_is_translated_and_nothing_else(sche
     assert sorted(asked - set(there)) == [], "without a translation"
     assert sorted(set(there) - asked) == [], "translated, but in no schema"
     assert all(text.strip() for text in there.values())
+
+
+def test_sockets_that_grow_have_their_english_tooltips(schemas):
+    written = json.loads((LOCALES / "en" / "nodeDefs.json").read_text("utf-8"))
+    assert written == {name: {"inputs": grown(schema)} for name, schema in schemas.items() if grown(schema)}
 
 
 def test_no_sentence_has_stayed_english(schemas, translated):
