@@ -67,7 +67,7 @@ def chunks(*found, ents=()):
         def __call__(self, text):
             doc = pipeline(text)
             for token in doc:
-                token.lemma_, token.pos_ = token.text.lower(), "NOUN"
+                token.lemma_, token.pos_ = token.text.lower(), "NUM" if token.like_num else "NOUN"
                 token.head = doc[0]
 
             def spans(words):
@@ -82,9 +82,9 @@ def chunks(*found, ents=()):
 
 
 def test_captions_of_pictures_are_no_things_and_names_of_products_are():
-    text = "a picture of a Fender by her dog and the background at Paris in it"
-    found = chunks("a picture", "her dog", "the background", "it", ents=[("Fender", "PRODUCT"), ("Paris", "GPE")])
-    assert found(text) == ["Fender", "dog"]
+    text = "a picture of a Fender by her dog and 12 hats and the background at Paris in it"
+    found = chunks("a picture", "her dog", "12 hats", "the background", "it", ents=[("Fender", "PRODUCT"), ("Paris", "GPE")])
+    assert found(text) == ["Fender", "dog", "hats"]
 
 
 def test_a_pipeline_that_finds_nothing_is_refused_with_what_would_do(tmp_path):
@@ -111,6 +111,22 @@ def test_sam_gives_each_box_a_mask_of_the_frame_which_hangs_on_the_box(models):
     assert segmenter(view(), []) == []
     # Boxes are asked for together and answered apart.
     np.testing.assert_array_equal(segmenter(view(), BOXES[1:2])[0], masks[1])
+
+
+def test_sam_is_asked_in_pixels(models):
+    segmenter, asked = load_segmenter(models["segmenter"]), {}
+    real = segmenter.processor
+
+    class Heard:
+        image_processor = real.image_processor
+
+        def __call__(self, **inputs):
+            asked.update(inputs)
+            return real(**inputs)
+
+    segmenter.processor = Heard()
+    segmenter(view(), [(0.25, 0.5, 0.75, 1.0)])
+    assert asked["input_boxes"] == [[[20.0, 30.0, 60.0, 60.0]]]
 
 
 def test_of_sams_three_masks_the_one_that_it_thinks_best_is_taken(models):

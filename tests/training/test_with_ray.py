@@ -4,6 +4,7 @@ import importlib.util
 import os
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -83,11 +84,13 @@ def real():
 ])
 def test_a_set_made_by_ray_is_the_same_to_the_byte(tmp_path, ray, request):
     request.getfixturevalue(ray)
-    one_by_one = build(tmp_path / "a")
-    by_ray = build(tmp_path / "b", steps=drawn_clips.steps, make=make_with_ray(2))
+    # Several samples of a clip.
+    settings = replace(drawn_clips.SETTINGS, frames_per_clip=4)
+    one_by_one = build(tmp_path / "a", settings=settings)
+    by_ray = build(tmp_path / "b", settings=settings, steps=drawn_clips.steps, make=make_with_ray(2))
     assert content(tmp_path / "a") == content(tmp_path / "b") and by_ray.as_json() == one_by_one.as_json()
     # Nothing to do: no worker is asked for.
-    assert build(tmp_path / "b", steps=drawn_clips.no_steps, make=make_with_ray(2)).as_json() == one_by_one.as_json()
+    assert build(tmp_path / "b", settings=settings, steps=drawn_clips.no_steps, make=make_with_ray(2)).as_json() == one_by_one.as_json()
     with pytest.raises(Stuck, match="The workers of Ray ended: ValueError: The captioner is x but there is no such"):
         build(tmp_path / "c", steps=drawn_clips.no_steps, make=make_with_ray(2))
 
