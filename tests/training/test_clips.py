@@ -1,6 +1,11 @@
 """Where frames come from: videos of real containers, folders of frames, stills; what can't be read is said."""
 
+import json
+import os
+import struct
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +13,7 @@ from PIL import Image
 
 from training.data import FrameFolder, Settings, Still, Unreadable, Video, find_clips
 from training.data.frames import draw_frames, draw_places
+from training.data.make import make_clip
 
 av = pytest.importorskip("av")
 
@@ -57,19 +63,20 @@ def test_pixels_that_are_not_square_become_so(tmp_path):
     assert Video("a", file).frames([0.5])[0].shape == (48, round(64 * 4 / 3), 3)
 
 
-def test_a_video_that_was_held_upright_is_upright():
-    from training.data import video
-
-    class Lying:
-        width, height, rotation = 6, 4, -90
-
-        def to_ndarray(self, format, width, height):
-            return np.arange(height * width * 3, dtype=np.uint8).reshape(height, width, 3)
-
-    # Turned by -90 degrees counterclockwise: the left column is on top, its lowest pixel first.
-    turned = video._pixels(Lying(), None)
-    assert turned.shape == (6, 4, 3)
-    np.testing.assert_array_equal(turned[0, :, 0], Lying().to_ndarray("", 6, 4)[::-1, 0, 0])
+def test_a_video_that_was_held_upright_is_upright(tmp_path):
+    """A telephone's: the pixels lie, and the track's matrix says that they are to be turned clockwise."""
+    file = write_video(tmp_path / "a.mp4")
+    content = bytearray(file.read_bytes())
+    place = content.index(b"tkhd") + 4 + 40
+    lying, upright = (struct.pack(">9i", *(round(one * 65536) for one in matrix[:8]), 1 << 30)
+                      for matrix in ((1, 0, 0, 0, 1, 0, 0, 0), (0, 1, 0, -1, 0, 0, 48, 0)))
+    assert content[place : place + 36] == lying
+    content[place : place + 36] = upright
+    file.write_bytes(content)
+    pixels = Video("a", file).frames([0.5])[0]
+    assert pixels.shape == (64, 48, 3)
+    corners = [int(pixels[row, column].mean()) for row, column in ((2, 2), (2, 45), (61, 2), (61, 45))]
+    assert corners[1] > 230 and max(corners[0], corners[2], corners[3]) < 200
 
 
 def test_what_is_no_video_and_one_cut_short_are_unreadable_with_the_reason(tmp_path):
@@ -150,6 +157,29 @@ def test_clips_are_found_by_kind_and_named_by_their_folders(tmp_path):
     assert find_clips([tmp_path / "v" / "b.mp4"])[0].name == "v/b.mp4"
     # The same folder twice is the same clips.
     assert find_clips([tmp_path / "v", tmp_path / "v"]) == find_clips([tmp_path / "v"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_text_is_a_clip_as_any_other(tmp_path):
+    """A file from an old archive: its name's bytes are not UTF-8."""
+    (tmp_path / "v").mkdir()
+    file = Path(os.fsdecode(os.fsencode(tmp_path / "v") + b"/caf\xe9.mp4"))
+    file.write_bytes(b"no video")
+    clip, = find_clips([tmp_path / "v"])
+    assert clip.name == "v/caf\\xe9.mp4"
+    made = make_clip(clip, None, Settings())
+    assert "caf\\xe9.mp4 can't be read (Invalid data" in made.record["why"]
+    json.dumps(made.record, ensure_ascii=False).encode()
+    file.unlink()
+    write_video(tmp_path / "whole.mp4")
+    (tmp_path / "whole.mp4").rename(file)
+    assert clip.frames([0.5])[0].shape == (48, 64, 3)
+
+
+def test_a_folders_numbers_are_plain_digits(tmp_path):
+    for name in ("1²2.png", "1²10.png"):
+        save(tmp_path / name, (0, 0, 0))
+    assert len(FrameFolder("a", tmp_path).frames([0.0, 0.9])) == 2
 
 
 def test_folders_that_are_missing_empty_or_of_one_name_are_refused(tmp_path):

@@ -258,6 +258,18 @@ def failing(names):
     return replace(STEPS, captions=answer)
 
 
+def test_embeddings_that_are_no_numbers_are_a_failure_of_their_clip(tmp_path):
+    """As half precision can make them; the others are built."""
+    def embeddings(view, asked, found):
+        vectors = drawn_clips.embeddings(view, asked, found)
+        return vectors * np.nan if view.clip.name == "a.mp4" else vectors
+
+    statistics = build(tmp_path, steps=replace(STEPS, embeddings=embeddings))
+    assert list(statistics.faults) == ["a.mp4", "b.mp4"]
+    assert statistics.as_json()["faults"]["a.mp4"].startswith("embeddings: ValueError: a vector is not of length 1")
+    assert len(Shards(tmp_path)) == 5
+
+
 def test_a_clip_that_a_step_fails_on_is_named_and_made_again_when_asked(tmp_path):
     statistics = build(tmp_path, steps=failing({"a.mp4", "h.mp4"}))
     assert statistics.counts["clips failed"] == 2 and statistics.counts["samples"] == 4

@@ -44,6 +44,16 @@ def test_a_thing_hardly_in_its_mask_is_left_out():
     assert mask_fault(mask, (0.0, 0.0, 0.1, 0.1), SETTINGS) == "hardly in its mask"
 
 
+def test_a_mask_of_which_nothing_would_be_left_when_it_is_made_smaller_is_none():
+    """The trainer refuses an empty mask, and one in millions of samples must not end its run."""
+    mask = np.zeros((1500, 1500), bool)
+    mask[::9] = True
+    assert mask.mean() > SETTINGS.fill and not at_most(mask, SETTINGS.subject_side).mean() > SETTINGS.fill
+    assert mask_fault(mask, (0.0, 0.0, 1.0, 1.0), SETTINGS) == "hardly in its mask"
+    nothing = np.zeros((100, 100), bool)
+    assert mask_fault(nothing, (0.0, 0.0, 1.0, 1.0), replace(SETTINGS, fill=0.0)) == "hardly in its mask"
+
+
 def test_each_phrase_keeps_its_best_box_and_each_thing_its_best_phrase():
     found = [
         Detection("dog", (0.1, 0.1, 0.5, 0.5), 0.6), Detection("dog", (0.6, 0.6, 0.9, 0.9), 0.7),

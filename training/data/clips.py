@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,13 +96,18 @@ def _numbers(places: Sequence[float], count: int) -> list[int]:
     return taken
 
 
+def as_text(name: str) -> str:
+    """A file's name, or words with one in them, as text; bytes that are none are spelled out."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def _pictures_in(folder: Path) -> list[Path]:
     return [file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES]
 
 
 def _by_number(name: str) -> list[Any]:
     """So that frame 10 comes after frame 9."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name)]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _read(file: Path) -> np.ndarray:

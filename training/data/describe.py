@@ -86,7 +86,7 @@ def _describe(view: View, caption: str, steps: Steps, settings: Settings, counts
         counts["frames without a thing"] += 1
         return Description(view, caption, ())
     boxes, masks = [one.box for one, _ in kept], [mask for _, mask in kept]
-    embeddings = ask("embeddings", len(kept), steps.embeddings, view, boxes, masks)
+    embeddings = ask("embeddings", len(kept), _embeddings, steps, view, boxes, masks)
     counts["frames described"] += 1
     return Description(view, caption, tuple(
         Thing(one.phrase, one.box, one.score, mask, embedding)
@@ -108,3 +108,12 @@ def _masks(steps: Steps, view: View, boxes: Sequence[Edges]) -> list[np.ndarray]
         if mask.dtype != bool or mask.shape != view.pixels.shape[:2]:
             raise ValueError(f"a mask is {mask.dtype} {list(mask.shape)} and not bool {list(view.pixels.shape[:2])}")
     return masks
+
+
+def _embeddings(steps: Steps, view: View, boxes: Sequence[Edges], masks: Sequence[np.ndarray]) -> np.ndarray:
+    found = np.asarray(steps.embeddings(view, boxes, masks))
+    lengths = np.linalg.norm(found.astype(np.float64), axis=-1) if len(found) == len(boxes) else np.ones(1)
+    wrong = lengths[~(abs(lengths - 1) < 0.01)]  # one that is no number is in it
+    if len(wrong):
+        raise ValueError(f"a vector is not of length 1 but {wrong[0]:g}")
+    return found

@@ -9,7 +9,7 @@ import numpy as np
 from msd_core.evaluation.placement import Detection, intersection_over_union
 from msd_core.evaluation.regions import Edges
 
-from .crops import crop, pixel_box
+from .crops import at_most, crop, pixel_box
 from .settings import Settings
 
 THUMB = 32
@@ -57,7 +57,8 @@ def box_fault(box: Edges, height: int, width: int, settings: Settings) -> str | 
 
 def mask_fault(mask: np.ndarray, box: Edges, settings: Settings) -> str | None:
     """Why a thing with this mask `[h, w]` bool is left out, None if it is not."""
-    return "hardly in its mask" if crop(mask, box).mean() < settings.fill else None
+    part = at_most(crop(mask, box), settings.subject_side)  # as it is kept
+    return None if part.any() and part.mean() >= settings.fill else "hardly in its mask"
 
 
 def _thumb(pixels: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msd_core.bench.samples import PICTURE_SUFFIXES
 
-from .clips import Clip, FrameFolder, Still
+from .clips import Clip, FrameFolder, Still, as_text
 from .video import Video
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".gif")
@@ -43,7 +43,7 @@ def find_clips(
             if not paths:
                 raise ValueError(f"{root} is named for {what} but has none: name another folder.")
             for path in paths:
-                clip = kind(path.relative_to(start).as_posix(), path)
+                clip = kind(as_text(path.relative_to(start).as_posix()), path)
                 if found.setdefault(clip.name, clip) != clip:
                     raise ValueError(f"Two clips are named {clip.name!r}: rename one of their folders.")
     return [found[name] for name in sorted(found)]

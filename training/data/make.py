@@ -11,7 +11,7 @@ from typing import Any
 
 from ..shards import Pictures, encode
 from .assemble import assemble
-from .clips import Clip, Unreadable
+from .clips import Clip, Unreadable, as_text
 from .describe import describe
 from .frames import draw_frames
 from .settings import Settings
@@ -56,9 +56,9 @@ def make_clip(clip: Clip, steps: Steps, settings: Settings, pictures: Pictures =
         ]
         parts = tuple((sample.key, encode(sample, pictures)) for sample in samples if sample is not None)
     except Unreadable as error:
-        return Made({"clip": clip.name, "counts": {"clips unreadable": 1}, "why": str(error)})
+        return Made({"clip": clip.name, "counts": {"clips unreadable": 1}, "why": as_text(str(error))})
     except StepFailed as error:
-        return Made({"clip": clip.name, "counts": {"clips failed": 1}, "why": str(error)})
+        return Made({"clip": clip.name, "counts": {"clips failed": 1}, "why": as_text(str(error))})
     counts["clips with samples" if parts else "clips without a sample"] = 1
     return Made({"clip": clip.name, "counts": dict(sorted(counts.items()))}, parts)
 
