@@ -8,6 +8,7 @@ is one read away, and an order of training is a permutation of numbers. The byte
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -244,7 +245,13 @@ class Shards:
         self.files = shard_files(self.folder)
         if not self.files:
             raise ValueError(f"{self.folder} has no shard-*.tar: name a folder that python -m training.data has made.")
-        places = [np.array([entry[1:] for entry in listing(file)["samples"]], np.int64) for file in self.files]
+        places, names = [], hashlib.sha256()
+        for file in self.files:
+            samples = listing(file)["samples"]
+            names.update(json.dumps(samples).encode())
+            places.append(np.array([entry[1:] for entry in samples], np.int64))
+        self.mark = names.hexdigest()[:16]
+        """Another one where other samples, or others of another size, are in the folder."""
         self._places = np.concatenate(places)
         self._shard = np.repeat(np.arange(len(places)), [len(one) for one in places])
 

@@ -111,7 +111,7 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
     else:
         base.prepare(accelerator.device, DTYPES[settings.precision])
         about = {"base": options.base.name, "image_encoder": options.image_encoder.name,
-                 "precision": settings.precision}
+                 "precision": settings.precision, "shards": shards.mark}
 
         def told(done: int, of: int) -> None:
             print(f"encoding: file {done} of {of}", flush=True)

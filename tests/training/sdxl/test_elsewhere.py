@@ -86,7 +86,8 @@ def test_a_checkpoint_is_loaded_and_used_by_the_nodes_as_it_is(host, tmp_path):
         adapter = host.call("MSDiffusionAdapterLoader", adapter_name=place.name)[0]
     finally:
         place.unlink()
-    models = dict(zip(("model", "clip", "vae", "clip_vision", "adapter"), host.call("MSDiffusionDemoModels"),
+    names = ("model", "clip", "vae", "clip_vision", "adapter", "control_net")
+    models = dict(zip(names, host.call("MSDiffusionDemoModels"),
                       strict=True))
     subject = host.call("MSDiffusionSubject", image=torch.rand(1, 48, 64, 3), phrase="dog", weight=1.0, fit="stretch")
     layout = host.call("MSDiffusionLayout", width=160, height=160, boxes='{"boxes": [[0, 0, 0.5, 1]]}')
@@ -131,6 +132,12 @@ def test_the_command_goes_on_from_an_adapter_and_learns_from_encoded_samples(
     assert "EulerDiscreteScheduler begins 1 step at timestep 1" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "run").exists()
     assert main([*map(str, arguments), "--look-steps", "2"]) == 0
+    with ShardWriter(tmp_path / "others") as writer:
+        for number in range(14):
+            writer.add(drawn_sample(number + 20))
+    others = ["--shards", str(tmp_path / "others"), "--folder", str(tmp_path / "other run"), "--look-steps", "2"]
+    assert main([*map(str, arguments), *others]) == 1
+    assert "was encoded with shards" in capsys.readouterr().err.splitlines()[-1]
     made = read_adapter(tmp_path / "run/checkpoint-000002/ms_adapter.safetensors")
     assert made.head_dim == SIZES.head_dim and (tmp_path / "run/pictures/000002.png").exists()
     for key, value in began.state().items():
