@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -54,8 +56,12 @@ class HeldOutPictures:
         Raises:
             ValueError: the base's scheduler can't make pictures in that few steps.
         """
-        check_scheduler(base.pipe.scheduler)
-        check_start(base.pipe.scheduler, settings.look_steps)
+        scheduler = base.pipe.scheduler
+        if settings.prediction not in (None, scheduler.config.prediction_type):
+            scheduler = type(scheduler).from_config(scheduler.config, prediction_type=settings.prediction)
+        check_scheduler(scheduler)
+        check_start(scheduler, settings.look_steps)
+        self._scheduler = scheduler
         self.base, self.shards, self.numbers, self.settings = base, shards, numbers, settings
         self.folder = folder / "pictures"
 
@@ -84,12 +90,22 @@ class HeldOutPictures:
         """A picture `[3, H, W]` in -1..1, always from the same noise."""
         # The autoencoder is in fp32 and the pipeline would not ask it so.
         (width, height), vae = self.settings.pixels, self.base.pipe.vae
-        latents = pipeline(
-            prompt, embeds, scale=self.settings.scale, width=width, height=height, output_type="latent",
-            num_inference_steps=self.settings.look_steps, guidance_scale=self.settings.guidance,
-            generator=torch.Generator("cpu").manual_seed(self.settings.seed),
-        ).images
+        with self._predicting(pipeline.pipe):
+            latents = pipeline(
+                prompt, embeds, scale=self.settings.scale, width=width, height=height, output_type="latent",
+                num_inference_steps=self.settings.look_steps, guidance_scale=self.settings.guidance,
+                generator=torch.Generator("cpu").manual_seed(self.settings.seed),
+            ).images
         return vae.decode(self.base.unscaled(latents.to(vae.device, vae.dtype))).sample[0].float()
+
+    @contextmanager
+    def _predicting(self, pipe: Any) -> Iterator[None]:
+        """The pipeline samples what the settings say that the base predicts."""
+        own, pipe.scheduler = pipe.scheduler, self._scheduler
+        try:
+            yield
+        finally:
+            pipe.scheduler = own
 
 
 def _beside(views: Sequence[Tensor], width: int, height: int) -> Tensor:

@@ -52,7 +52,8 @@ class Run:
             look: makes pictures, of which the first process is asked now and then.
 
         Raises:
-            ValueError: adapter, settings and the run in the folder don't agree, or the processes split weights.
+            ValueError: adapter, settings and the run in the folder don't agree, or the processes split weights or see
+                other files.
         """
         if accelerator is None:
             accelerator = new_accelerator()
@@ -81,6 +82,7 @@ class Run:
         self.order = Order(len(samples) - len(self.held_out), settings.seed)
         self.step, self.seen = 0, 0
         self._resume()
+        self._check_alike()
         self.log = Log(self.folder, self.step, self.first)
         self.loss = BatchLoss(unet, trained, self.noise, self._empty(), settings)
 
@@ -105,6 +107,21 @@ class Run:
         self.weights.load(state)
         for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
+
+    def _check_alike(self) -> None:
+        """Make sure that all processes, on however many machines, begin at one step and with the same samples."""
+        if self.accelerator.num_processes == 1:
+            return
+        mine = torch.tensor([[self.step, self.seen, self.order.samples]], device=self.device)
+        found = self.accelerator.gather(mine).tolist()
+        for what, column in (("step", 0), ("seen samples", 1), ("samples", 2)):
+            other = next((row[column] for row in found if row[column] != found[0][column]), None)
+            if other is not None:
+                had, has = (f"{what} {n}" if what == "step" else f"{n} {what}" for n in (found[0][column], other))
+                raise ValueError(
+                    f"The processes begin with {had} and {has} but must begin alike: name folders that all machines "
+                    "share as --folder and --shards."
+                )
 
     def run(self) -> None:
         """Train to the end.
@@ -190,8 +207,13 @@ class Run:
             loss, grid = self.held_out_loss(), None
             if self._pictures is not None:
                 self.base.prepare(self.device, DTYPES[self.settings.precision])
-                with self.log.going_on():
-                    grid = self._pictures(self.trained, self.step)
+                try:
+                    with self.log.going_on():
+                        grid = self._pictures(self.trained, self.step)
+                except torch.OutOfMemoryError:
+                    self._pictures = None
+                    self.log.say("There is no room for pictures of held-out samples on the card beside what learns. "
+                                 "Training goes on without them.")
                 if not self._encodes:
                     self.base.rest()
             self.weights.exchange_average()

@@ -200,6 +200,20 @@ def test_processes_that_split_weights_are_refused(start, monkeypatch):
         start(accelerator=accelerator)
 
 
+@pytest.mark.parametrize("other, said", [
+    ((0, 0, 12), "step 2 and step 0"), ((2, 4, 11), "12 samples and 11 samples"),
+], ids=["checkpoints", "shards"])
+def test_processes_that_see_other_files_are_refused(start, other, said):
+    """Two machines whose folders are not the same: their averaged gradients would be of different weights."""
+    start(steps=2).run()
+    accelerator = SimpleNamespace(
+        distributed_type="DistributedType.MULTI_GPU", num_processes=2, process_index=0, is_main_process=True,
+        device=torch.device("cpu"), gather=lambda mine: torch.cat([mine, torch.tensor([other])]),
+    )
+    with pytest.raises(ValueError, match=f"{said} .*: name folders that all machines share"):
+        start(steps=4, accelerator=accelerator)
+
+
 def test_adapter_and_settings_have_to_agree(base, shards_folder, tmp_path):
     samples = LiveSamples(Shards(shards_folder), base, (SIDE, SIDE))
     with pytest.raises(ValueError, match="has the projector linear but the settings say grounding"):
@@ -241,6 +255,37 @@ def test_looks_are_made_with_the_averages_and_change_nothing(start, restored, ba
     assert [event.step for event in board.Scalars("held_out/loss")] == [2, 4]
     told = [repr(event.value) for event in board.Scalars("training/loss")]
     assert [float(one) for one in told] == pytest.approx([float(one) for one in losses(tmp_path / "seen").values()])
+
+
+def test_pictures_are_made_of_what_the_settings_say_that_the_base_predicts(start, base, shards_folder, tmp_path):
+    """Not of what its scheduler says, which `--prediction` is there to overrule."""
+    predicted = []
+
+    def look(prediction):
+        told = settings(look_steps=2, prediction=prediction)
+        pictures = HeldOutPictures(base, Shards(shards_folder), [12], told, tmp_path / str(prediction))
+        watch = base.pipe.scheduler
+        grid = pictures(start().trained, 0)
+        assert base.pipe.scheduler is watch
+        predicted.append(base.pipe.scheduler.config.prediction_type)
+        return grid
+
+    as_told, other = look("epsilon"), look("v_prediction")
+    assert torch.equal(as_told, look(None)) and not torch.equal(as_told, other)
+    assert predicted == ["epsilon"] * 3
+
+
+def test_pictures_for_which_the_card_has_no_room_end_no_run(start, tmp_path, capsys):
+    asked = []
+
+    def look(trained, step):
+        asked.append(step)
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    start(steps=4, look_every=2, look=look).run()
+    assert asked == [2] and checkpoints(tmp_path / "run")[-1].name == "checkpoint-000004"
+    said = capsys.readouterr().out
+    assert said.count("no room for pictures of held-out samples") == 1 and "step 4 held-out loss" in said
 
 
 def test_samples_encoded_beforehand_give_the_same_run(start, restored, base, shards_folder, tmp_path):
