@@ -83,7 +83,8 @@ def chunks(*found, ents=()):
 
 def test_captions_of_pictures_are_no_things_and_names_of_products_are():
     text = "a picture of a Fender by her dog and 12 hats and the background at Paris in it"
-    found = chunks("a picture", "her dog", "12 hats", "the background", "it", ents=[("Fender", "PRODUCT"), ("Paris", "GPE")])
+    found = chunks("a picture", "her dog", "12 hats", "the background", "it",
+                   ents=[("Fender", "PRODUCT"), ("Paris", "GPE")])
     assert found(text) == ["Fender", "dog", "hats"]
 
 
