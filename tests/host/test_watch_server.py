@@ -7,7 +7,7 @@ import pytest
 
 from devtools.server import ComfyServer
 from tests.conftest import HOST
-from tests.host.test_workflows import api, difference, number_of, pictures
+from tests.host.workflow_files import api, difference, number_of, pictures
 
 
 @pytest.fixture(scope="module", params=["lru", "ram"])

@@ -15,7 +15,7 @@ from tests.conftest import HOST
 from tests.host.conftest import LEFT, RIGHT
 from tests.host.counting import COUNTED, count_calls
 from tests.host.counting import COUNTS as counts
-from tests.host.test_workflows import api
+from tests.host.workflow_files import api
 
 NOTHING = dict.fromkeys(COUNTED, 0)
 
