@@ -13,7 +13,7 @@ from msd_core.bench.journal import read_results
 from msd_core.checkpoint import read_adapter
 from msd_core.demo.config import ADAPTER_FILE as SHIPPED
 from training import table3
-from training.drawn import stages
+from training.drawn import scoring, stages
 from training.drawn.models import drawn_base
 from training.drawn.scoring import multi_samples, single_samples
 from training.sdxl.checkpoints import ADAPTER_FILE, checkpoints
@@ -106,6 +106,13 @@ def test_the_shipped_adapter_draws_whom_its_references_show_in_their_boxes(folde
         regions.append(sum(record["images"][0]["region"] for record in records) / 4)
     without, shipped = regions
     assert shipped > 0.7 > 0.5 > without
+
+
+def test_what_was_trained_without_masks_is_scored_without_them(folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr(scoring, "SAMPLING", replace(scoring.SAMPLING, steps=1))
+    one = multi_samples(1)[:1]
+    masked, free = (scoring.Pictures(drawn_base(folder), SHIPPED, masks).make(one) for masks in (True, False))
+    assert not torch.equal(masked, free)
 
 
 def values(m_dino: float, ids: list[str]) -> table3.Values:
