@@ -282,15 +282,25 @@ def server(request):
         yield server
 
 
+NODES = {
+    "drawing": ("MSDiffusionDemoSubject", 0), "subject": ("MSDiffusionSubject", 0), "second": ("MSDiffusionSubject", 1),
+    "layout": ("MSDiffusionLayout", 0), "apply": ("MSDiffusionApply", 0), "sampler": ("KSampler", 0),
+    "decoder": ("VAEDecode", 0),
+}  # fmt: skip
+
+
 def queued(server, seed: int, **edits) -> dict:
-    """Queue workflow 02 with a step, and with edits `node_input`; what it has computed."""
+    """Queue workflow 02 with a step, and with edits `node_input` by the names above; what it has computed."""
     workflow = api("two_subjects")
-    workflow["14"]["inputs"] |= {"steps": 1, "seed": seed}
-    for name, value in edits.items():
-        number, key = name.removeprefix("node").split("_", 1)
-        workflow[number]["inputs"][key] = value
-    workflow["counts"] = {"class_type": "MSDTestCounts", "inputs": {"images": ["15", 0]}}
-    return server.run(workflow)["outputs"]["counts"]["counts"][0]
+    numbers = {
+        name: [number for number, node in workflow.items() if node["class_type"] == type][which]
+        for name, (type, which) in NODES.items()
+    }
+    for name, value in {"sampler_steps": 1, "sampler_seed": seed, **edits}.items():
+        node, key = name.split("_", 1)
+        workflow[numbers[node]]["inputs"][key] = value
+    counts = {"class_type": "MSDTestCounts", "inputs": {"images": [numbers["decoder"], 0]}}
+    return server.run({**workflow, "counts": counts})["outputs"]["counts"]["counts"][0]
 
 
 def boxes(first=(0, 0.45, 0.5, 0.95), label="cat") -> str:
@@ -305,19 +315,20 @@ def test_edits_under_a_servers_cache_compute_what_depends_on_them(server):
     two = {"photos": 2}
     assert queued(server, next(seeds)) == made(vision=2, text=2, resampled=2, projected=2, loaded=4) | two
     for edit in (
-        {}, {"node12_scale": 0.5}, {"node4_weight": 0.5}, {"node7_end_percent": 0.8}, {"node8_boxes": boxes(label="x")},
+        {}, {"apply_scale": 0.5}, {"subject_weight": 0.5}, {"second_end_percent": 0.8},
+        {"layout_boxes": boxes(label="x")},
     ):
         assert queued(server, next(seeds), **edit) == NOTHING | two, edit
     moved = boxes((0.1, 0.45, 0.5, 0.95))
-    assert queued(server, next(seeds), node8_boxes=moved) == made(resampled=1, projected=1, loaded=2) | two
-    renamed = queued(server, next(seeds), node8_boxes=moved, node7_phrase="machine")
+    assert queued(server, next(seeds), layout_boxes=moved) == made(resampled=1, projected=1, loaded=2) | two
+    renamed = queued(server, next(seeds), layout_boxes=moved, second_phrase="machine")
     assert renamed == made(text=1, resampled=1, projected=1, loaded=2) | two
     assert queued(server, next(seeds)) == NOTHING | two
-    other = queued(server, next(seeds), node2_seed=9)
+    other = queued(server, next(seeds), drawing_seed=9)
     assert {**other, "photos": 2} == made(vision=1, text=1, resampled=1, projected=1, loaded=2) | two
 
 
 def test_the_graph_forgets_and_memory_returns(server):
     """The classic cache drops a photo as soon as another one takes its place; the others when they see fit."""
-    found = [queued(server, 200 + turn, node2_seed=300 + turn)["photos"] for turn in range(4)]
+    found = [queued(server, 200 + turn, drawing_seed=300 + turn)["photos"] for turn in range(4)]
     assert max(found) <= (2 if "--cache-classic" in server._command else 2 + 2 + len(found))
