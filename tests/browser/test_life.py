@@ -226,7 +226,7 @@ def test_a_widget_is_as_it_was_once_it_is_no_longer_upstream(layout):
     }}"""
     # A subject that waits for an encoder is read, so it goes into a graph of another layout first.
     layout.page.evaluate("(() => { const other = LiteGraph.createNode('MSDiffusionLayout'); app.graph.add(other); })()")
-    layout.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    layout.page.evaluate("document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))")
     layout.pause()
     before = layout.page.evaluate(describe)
     link = f"""() => {{ {FIND} const [subject, encode, layout] = ['Subject', 'Encode', 'Layout'].map((one) => find(`MSDiffusion${{one}}`)[0]);
