@@ -28,6 +28,8 @@ from .steps import SETTINGS, drawn_steps
 
 SHARDS, ENCODED = "shards", "encoded"
 SAMPLES_PER_SHARD = 500
+PICTURES = 8
+"""How many held-out samples are drawn at each look."""
 TRAINING = Settings(
     rate=2e-3, batch=32, warm_up=50, fall=0.5, optimiser="muon", average=0.98, checkpointing=False, seed=4,
     size=f"{SCENE_SIZE}x{SCENE_SIZE}", held_out=16, log_every=10, save_every=50, keep=1, look_every=200,
@@ -89,5 +91,5 @@ def train_adapter(folder: Path, steps: int) -> None:
     shards = Portraits(Shards(folder / SHARDS))
     run = folder / ADAPTER_RUN
     numbers = held_out(shards.shards, settings.held_out)
-    look = HeldOutPictures(base, shards, numbers, settings, run)
+    look = HeldOutPictures(base, shards, numbers[:PICTURES], settings, run)
     Run(base, trained, samples, settings, run, held_out=numbers, accelerator=accelerator, look=look).run()
