@@ -133,7 +133,8 @@ class MSDiffusionPipeline:
     @property
     def _rest(self) -> torch.device:
         """Where the pipeline keeps its UNet between calls: the device, or the CPU if it is offloaded."""
-        device = self.pipe.unet.device
+        # The model's own `device` names the one it computes on where groups of its layers are offloaded.
+        device = next(self.pipe.unet.parameters()).device
         return torch.device("cpu") if device.type == "meta" else device
 
     @contextmanager

@@ -172,7 +172,9 @@ def test_what_is_ours_is_on_the_device_only_while_it_computes_if_the_pipeline_is
 
     for kept, rest in (("cpu", "cpu"), ("cuda:1", "cuda:1"), ("meta", "cpu")):  # sequential offload keeps them on meta
         ours, module = MSDiffusionPipeline.__new__(MSDiffusionPipeline), Moved()
-        ours.pipe = SimpleNamespace(_execution_device="cuda:1", unet=SimpleNamespace(device=torch.device(kept)))
+        weight = SimpleNamespace(device=torch.device(kept))
+        unet = SimpleNamespace(device=torch.device("cuda:1"), parameters=lambda weight=weight: iter([weight]))
+        ours.pipe = SimpleNamespace(_execution_device="cuda:1", unet=unet)
         with pytest.raises(KeyError), ours._at_work(module):
             assert module.places == ["cuda:1"]
             raise KeyError
