@@ -216,6 +216,19 @@ class ModelCall:
         return self.run.starts[key]
 
 
+def check_rows(q: Tensor, k: Tensor) -> None:
+    """Refuse an attention whose text has other rows than its queries.
+
+    Raises:
+        ValueError: names both.
+    """
+    if k.shape[0] != q.shape[0]:
+        raise ValueError(
+            f"The attention has {q.shape[0]} rows of queries but {k.shape[0]} of text: a patch or sampler "
+            "appends prompts of its own, which MS-Diffusion can't follow, take it off."
+        )
+
+
 class AttentionCall:
     """One cross-attention of a model call."""
 

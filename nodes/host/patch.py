@@ -81,7 +81,7 @@ def apply_subjects(
             model_sampling=patched.get_model_object("model_sampling"),
             auto_layout=auto_layout and (_reading(auto_layout.settings, slots, adapter), _phrases(auto_layout, embeds)),
         )
-    _put_on(patched, replace(earlier or Patch(len(slots)), application=application), slots)
+    _put_on(patched, replace(earlier or Patch(_order(slots)), application=application), slots)
     return patched
 
 
@@ -97,8 +97,14 @@ def watch_subjects(model: Any, embeds: SubjectEmbeds, prompt: Prompt) -> tuple[A
     patched = model.clone()
     attribution = Attribution([subject.phrase for subject in embeds.subjects])
     watch = Watch(embeds, attribution, prompt.phrases(attribution.phrases))
-    _put_on(patched, replace(riding(model) or Patch(len(slots)), watch=watch), slots)
+    _put_on(patched, replace(riding(model) or Patch(_order(slots)), watch=watch), slots)
     return patched, attribution
+
+
+def _order(slots: Sequence[tuple[str, int, int]]) -> tuple[int, ...]:
+    """The adapter's layers in the order in which the UNet calls their slots."""
+    sections = list(SECTIONS)
+    return tuple(sorted(range(len(slots)), key=lambda layer: (sections.index(slots[layer][0]), *slots[layer][1:])))
 
 
 def riding(model: Any) -> Patch | None:

@@ -25,6 +25,7 @@ from ...msd_core.embeds import SubjectEmbeds
 from .account import RunAccount
 from .auto_layout import follower
 from .call import CALL, EVALUATION, Evaluation, ModelCall
+from .compiled import call_compiled, is_compiled, see_text
 from .refusals import refuse_guider
 from .rows import compose
 from .slot import uncover_blocks
@@ -70,15 +71,20 @@ class Patch:
     """What rides on a model: subjects applied, subjects watched, or both; and the host's wrappers that serve them.
 
     Attributes:
-        layers: cross-attentions of the model.
+        order: the adapter's layers in the order in which the UNet calls its cross-attentions.
     """
 
-    layers: int
+    order: tuple[int, ...]
     application: Application | None = None
     watch: Watch | None = None
 
     def __deepcopy__(self, memo: dict) -> Patch:
         return self
+
+    @property
+    def layers(self) -> int:
+        """Cross-attentions of the model."""
+        return len(self.order)
 
     @property
     def run(self) -> SamplingRun | None:
@@ -173,7 +179,12 @@ class Patch:
         else:
             evaluation = self._evaluation(transformer_options)
         call = ModelCall(evaluation, transformer_options, x.shape[0], x)
-        return executor(x, t, c_concat, c_crossattn, control, {**transformer_options, CALL: call}, **kwargs)
+        options = {**transformer_options, CALL: call}
+
+        def compute() -> Any:
+            return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+
+        return call_compiled(compute, call, options) if is_compiled(executor.class_obj, options) else compute()
 
     def _evaluation(self, options: Mapping[str, Any]) -> Evaluation:
         evaluation = options.get(EVALUATION)
@@ -195,6 +206,8 @@ class Patch:
         return {**options, "patches": {**patches, "attn2_patch": reading}}
 
     def _read_text(self, n: Tensor, context: Tensor, value: Tensor, options: dict) -> tuple[Tensor, Tensor, Tensor]:
+        if torch.compiler.is_compiling():
+            return n, see_text(context), value
         self.call(options, n.shape[0]).attends_to(context)
         return n, context, value
 

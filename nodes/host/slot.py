@@ -12,10 +12,12 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from comfy.ldm.modules.attention import optimized_attention
 from torch import Tensor
 
-from .call import PATCH, AttentionCall
+from .call import PATCH, AttentionCall, check_rows
+from .compiled import add_subjects
 
 
 class AttentionSlot:
@@ -66,14 +68,11 @@ class AttentionSlot:
         Raises:
             ValueError: the text has other rows than the queries, or rows that can't be told whose they are.
         """
-        patch = extra_options.get(PATCH)
+        compiling = torch.compiler.is_compiling()
+        patch = None if compiling else extra_options.get(PATCH)
         call = None
         if patch is not None:
-            if k.shape[0] != q.shape[0]:
-                raise ValueError(
-                    f"The attention has {q.shape[0]} rows of queries but {k.shape[0]} of text: a patch or sampler "
-                    "appends prompts of its own, which MS-Diffusion can't follow, take it off."
-                )
+            check_rows(q, k)
             call = patch.call(extra_options, q.shape[0])
         acts = call.acts if call is not None else 0
         # Others may keep what they return, and the subjects are added in place.
@@ -88,6 +87,8 @@ class AttentionSlot:
         for callback, kwargs in self.added:
             if kwargs.get("sigma_end", 0.0) <= _sigma(call, extra_options) <= kwargs.get("sigma_start", float("inf")):
                 out, kept = out + callback(out, q, k, v, extra_options, **kwargs), False
+        if compiling:
+            return add_subjects(out, q, k, extra_options)
         # A slot that another pack has wrapped in a later place has acted already.
         if call is not None and call.acts == acts:
             call.acts += 1
