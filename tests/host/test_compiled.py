@@ -84,6 +84,13 @@ def test_layers_that_are_not_traced_after_all_keep_their_place(studio, in_one_pi
     assert same(studio.sample(compiled(model)), studio.sample(model))
 
 
+def test_subjects_applied_behind_the_compiling_node_act_as_well(studio, in_one_piece, graphs):
+    for name in ("none", "two"):
+        studio.sample(compiled(graphs[name]))
+        model = studio.apply(model=compiled(studio.demo.model))
+        assert same(studio.sample(model), studio.sample(graphs["two"])), name
+
+
 def test_what_was_compiled_with_subjects_serves_other_subjects(studio, in_one_piece, graphs):
     from torch._dynamo.utils import counters
 
