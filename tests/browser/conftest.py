@@ -78,6 +78,7 @@ def server(request):
         missing("no ComfyUI found: set COMFYUI_PATH to a ComfyUI folder")
     options = ("--front-end-root", str(newest_frontend())) if request.param == "newest" else ()
     with ComfyServer(host, sys.executable, options=options) as running:
+        running.newest = request.param == "newest"
         yield running
 
 

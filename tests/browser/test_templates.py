@@ -152,7 +152,8 @@ def assert_in_order(seen: dict) -> None:
 def test_nothing_overlaps_and_groups_hold_their_nodes_before_and_after_a_run(page, server, example):
     page.first_looks.pop(example.name, None)
     assert_in_order(first_look(page, example))
-    if not example.real:
+    # Runs take long; the newest frontend runs them where it draws nodes itself.
+    if not example.real and (page.renderer == "vue" or not server.newest):
         assert_in_order(run(page, server))
 
 
