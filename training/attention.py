@@ -84,9 +84,7 @@ class SubjectAttention:
         """The additive mask `[B, positions, n * t + 8]` of a map, made once for a batch."""
         key = (size, like.dtype, like.device)
         if key not in self._masks:
-            cells = torch.zeros(len(self._regions), self._subjects, *size, dtype=torch.bool, device="cpu")
-            for row, regions in zip(cells, self._regions, strict=True):
-                row[: len(regions)] = region_cells(regions, *size)
+            cells = batch_cells(self._regions, self._subjects, size)
             self._masks[key] = token_mask(cells, [self._tokens] * self._subjects, like.dtype).to(like.device)
         return self._masks[key]
 
@@ -102,6 +100,16 @@ class SubjectAttention:
             self.watch(Attended(layer, query[:rows], text_key[:rows], key, mask, heads, size))
         image = attend_to_subjects(query[:rows], key, value, mask, heads)
         return out + self._scale * (image if rows == len(out) else F.pad(image, (0, 0, 0, 0, 0, len(out) - rows)))
+
+
+def batch_cells(regions: Sequence[Sequence[Region]], most: int, size: tuple[int, int]) -> Tensor:
+    """Which cells of a map lie in each picture's subjects' regions: bool `[B, most, h, w]` on the CPU, none where a
+    picture has fewer subjects.
+    """
+    cells = torch.zeros(len(regions), most, *size, dtype=torch.bool, device="cpu")
+    for row, picture in zip(cells, regions, strict=True):
+        row[: len(picture)] = region_cells(picture, *size)
+    return cells
 
 
 def gather(tokens: Tensor, counts: Sequence[int]) -> Tensor:

@@ -247,9 +247,9 @@ class _progress:  # noqa: N801 (used as a function)
     """tqdm's bar over samples, with the remaining time; each process of several has a line of its own."""
 
     def __init__(self, total: int, rank: int) -> None:
-        from ..evaluation.encoders import require_package
+        from ..packages import require_package
 
-        self._bar = require_package("tqdm", "tqdm", "the progress bar").tqdm(
+        self._bar = require_package("tqdm", "tqdm", "the progress bar", "evaluation").tqdm(
             total=total, unit="sample", position=rank, dynamic_ncols=True
         )
 

@@ -6,7 +6,7 @@ import html
 import os
 from pathlib import Path
 
-from ..evaluation.encoders import require_package
+from ..packages import require_package
 from .conditions import Condition
 from .journal import Results
 from .summary import ALL, COLUMNS, Table, as_text, summarise
@@ -75,8 +75,8 @@ def draw_plot(runs: dict[str, Results], file: Path) -> None:
     Raises:
         ValueError: matplotlib is missing, or it can't write such a file.
     """
-    require_package("matplotlib", "matplotlib", "a plot").use("Agg")
-    pyplot = require_package("matplotlib.pyplot", "matplotlib", "a plot")
+    require_package("matplotlib", "matplotlib", "a plot", "evaluation").use("Agg")
+    pyplot = require_package("matplotlib.pyplot", "matplotlib", "a plot", "evaluation")
     tables: dict[str, Table] = {name: summarise(results) for name, results in runs.items()}
     columns = [metric for metric in COLUMNS if any(metric in table.columns for table in tables.values())]
     kinds = list(dict.fromkeys(kind for table in tables.values() for kind in table.rows))

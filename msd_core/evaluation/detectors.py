@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..headless.tensor_files import check_folder
-from .encoders import require_package
+from ..packages import require_package
 from .placement import Detection
 
 THRESHOLDS = {"grounding-dino": 0.35, "owlv2": 0.2}
@@ -83,7 +83,7 @@ def load_detector(
     Raises:
         ValueError: transformers is missing, or the folder missing or another model.
     """
-    transformers = require_package("transformers", "transformers", "layout accuracy")
+    transformers = require_package("transformers", "transformers", "layout accuracy", "evaluation")
     check_folder(folder, "detector", "config.json", "model_type", tuple(THRESHOLDS),
                  "take IDEA-Research/grounding-dino-base or google/owlv2-base-patch16-ensemble")
     model = transformers.AutoModelForZeroShotObjectDetection.from_pretrained(str(folder), local_files_only=True)

@@ -6,7 +6,6 @@ Each is read from a file or folder on this machine; nothing is downloaded. An en
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..headless.tensor_files import check_folder, read_tensors, tensor_shapes
+from ..packages import require_package
 
 CLIP_NORM = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 IMAGENET_NORM = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -131,7 +131,7 @@ def load_clip(file: str | Path, model_name: str = CLIP_MODEL, device: str | torc
     Raises:
         ValueError: the package is missing, the name unknown, or the file missing or of another architecture.
     """
-    open_clip = require_package("open_clip", "open_clip_torch", "CLIP-I and CLIP-T")
+    open_clip = require_package("open_clip", "open_clip_torch", "CLIP-I and CLIP-T", "evaluation")
     if model_name not in open_clip.list_models():
         alike = [name for name in open_clip.list_models() if name.lower().startswith(model_name.lower()[:5])]
         raise ValueError(
@@ -151,7 +151,7 @@ def load_dino(file: str | Path, device: str | torch.device = "cpu") -> DinoEncod
     Raises:
         ValueError: timm is missing, or the file missing or another model.
     """
-    timm = require_package("timm.models.vision_transformer", "timm", "DINO")
+    timm = require_package("timm.models.vision_transformer", "timm", "DINO", "evaluation")
     shapes = tensor_shapes(Path(file))
     needed = ("cls_token", "pos_embed", "patch_embed.proj.weight", "blocks.0.mlp.fc1.weight", "norm.weight")
     missing = [key for key in needed if key not in shapes]
@@ -178,25 +178,10 @@ def load_dinov2(folder: str | Path, device: str | torch.device = "cpu") -> Dinov
     Raises:
         ValueError: transformers is missing, or the folder missing or another model.
     """
-    transformers = require_package("transformers", "transformers", "DINOv2")
+    transformers = require_package("transformers", "transformers", "DINOv2", "evaluation")
     check_folder(folder, "DINOv2", "config.json", "model_type", "dinov2", "take facebook/dinov2-base")
     model = transformers.AutoModel.from_pretrained(str(folder), local_files_only=True)
     return Dinov2Encoder(model.to(device), f"DINOv2 {Path(folder).name}")
-
-
-def require_package(module: str, name: str, purpose: str) -> Any:
-    """A module of an optional package.
-
-    Raises:
-        ValueError: the package is not installed.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise ValueError(
-            f'{name} is not installed but {purpose} needs it: pip install -e ".[evaluation]" in the folder of '
-            "MS-Diffusion."
-        ) from None
 
 
 def _prefixed(state: dict[str, Tensor], shapes: dict[str, Any]) -> dict[str, Tensor]:

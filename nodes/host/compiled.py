@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.library import custom_op
 
 from .call import AttentionCall, check_rows
 
@@ -31,21 +32,20 @@ class CompiledCall:
         read: whether any text was seen on the way.
     """
 
-    def __init__(self, call: ModelCall, options: Mapping[str, Any], order: tuple[int, ...]) -> None:
+    def __init__(self, call: ModelCall, options: Mapping[str, Any]) -> None:
         """
         Args:
             call: the model call, which counts the cross-attentions that have called, traced or not.
             options: the host's `transformer_options` of the call.
-            order: the adapter's layers in the order in which the UNet calls them.
         """
-        self.call, self.options, self.order = call, options, order
+        self.call, self.options = call, options
         self.read = False
 
     def attend(self, out: Tensor, q: Tensor, k: Tensor, heads: int, size: tuple[int, int]) -> None:
         """Add the subjects to the next cross-attention's output, in place."""
-        call = self.call
-        if call.acts < len(self.order):
-            layer = self.order[call.acts]
+        call, order = self.call, self.call.run.patch.order
+        if call.acts < len(order):
+            layer = order[call.acts]
             call.run.account.reached.add(layer)
             if call.busy:
                 check_rows(q, k)
@@ -57,7 +57,7 @@ class CompiledCall:
 _NOW: ContextVar[CompiledCall | None] = ContextVar("compiled call", default=None)
 
 
-@torch.library.custom_op("msdiffusion::add_subjects", mutates_args=())
+@custom_op("msdiffusion::add_subjects", mutates_args=())
 def _add_subjects(out: Tensor, q: Tensor, k: Tensor, heads: int, height: int, width: int) -> Tensor:
     added = out.clone()
     now = _NOW.get()
@@ -71,8 +71,9 @@ def _(out: Tensor, q: Tensor, k: Tensor, heads: int, height: int, width: int) ->
     return torch.empty_like(out, dtype=q.dtype)
 
 
-@torch.library.custom_op("msdiffusion::see_text", mutates_args=())
-def _see_text(context: Tensor) -> Tensor:
+@custom_op("msdiffusion::see_text", mutates_args=())
+def see_text(context: Tensor) -> Tensor:
+    """The text that the next cross-attention attends to, seen while the trace runs."""
     now = _NOW.get()
     if now is not None:
         now.read = True
@@ -80,7 +81,7 @@ def _see_text(context: Tensor) -> Tensor:
     return context.clone()
 
 
-@_see_text.register_fake
+@see_text.register_fake
 def _(context: Tensor) -> Tensor:
     return torch.empty_like(context)
 
@@ -94,11 +95,6 @@ def add_subjects(out: Tensor, q: Tensor, k: Tensor, options: Mapping[str, Any]) 
     """
     height, width = options["activations_shape"][-2:]
     return _add_subjects(out, q, k, options["n_heads"], height, width)
-
-
-def see_text(context: Tensor) -> Tensor:
-    """The text that the next cross-attention attends to, seen while the trace runs."""
-    return _see_text(context)
 
 
 def is_compiled(model: Any, options: Mapping[str, Any]) -> bool:
@@ -120,7 +116,7 @@ def call_compiled(compute: Callable[[], Tensor], call: ModelCall, options: Mappi
     """
     order = call.run.patch.order
     for again in (False, True):
-        call.acts, now = 0, CompiledCall(call, options, order)
+        call.acts, now = 0, CompiledCall(call, options)
         with _going_on(now):
             result = compute()
         if call.acts == len(order) and (now.read or not call.run.reads_texts):

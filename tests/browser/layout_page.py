@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+from contextlib import contextmanager
 
 START_SETTINGS = {
     "Comfy.TutorialCompleted": True,
@@ -12,6 +13,8 @@ START_SETTINGS = {
 }
 READY = """() => window.app?.extensionManager?.workflow?.activeWorkflow
     && window.LiteGraph?.registered_node_types?.MSDiffusionLayout && !document.querySelector('#splash-loader')"""
+VIEWPORT = {"width": 1600, "height": 900}
+"""Of a user's whole window."""
 # Thrown by the frontend's own Autogrow when a node with such inputs moves into a subgraph; no code of the pack is in it.
 AUTOGROW_IN_SUBGRAPH = "Attempted to access LGraph reference that was null or undefined"
 HARMLESS = ("favicon", "net::ERR", "Failed to load resource", "DevTools", "ResizeObserver loop")
@@ -21,6 +24,26 @@ def set_setting(url: str, name: str, value: object) -> None:
     """Writes one of the frontend's settings on the server."""
     request = urllib.request.Request(f"{url}/settings/{name}", json.dumps(value).encode(), method="POST")
     urllib.request.urlopen(request, timeout=30).close()
+
+
+def load_frontend(page, url: str, renderer: str | None = None) -> None:
+    """Loads the frontend with the settings of tests; without a renderer, in the one that the server has set."""
+    chosen = {} if renderer is None else {"Comfy.VueNodes.Enabled": renderer == "vue"}
+    for name, value in (START_SETTINGS | chosen).items():
+        set_setting(url, name, value)
+    page.goto(url)
+    page.wait_for_function(READY, timeout=120_000)
+
+
+@contextmanager
+def wide_page(browser, url: str, renderer: str):
+    """A page with the frontend, as large as a user's whole window."""
+    context = browser.new_context(viewport=VIEWPORT)
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    load_frontend(page, url, renderer)
+    yield page
+    context.close()
 
 
 class LayoutPage:
@@ -38,10 +61,7 @@ class LayoutPage:
 
     def open(self) -> None:
         """Loads the page and leaves one layout node on an empty graph."""
-        for name, value in (START_SETTINGS | {"Comfy.VueNodes.Enabled": self.renderer == "vue"}).items():
-            set_setting(self.url, name, value)
-        self.page.goto(self.url)
-        self.page.wait_for_function(READY, timeout=120_000)
+        load_frontend(self.page, self.url, self.renderer)
         self.fresh()
 
     def fresh(self, code: str = "") -> None:

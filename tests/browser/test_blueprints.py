@@ -7,7 +7,7 @@ import pytest
 from devtools.blueprints import ALL, BLUEPRINTS, CATEGORY
 from devtools.graphs import as_text
 
-from .layout_page import READY, START_SETTINGS, set_setting
+from .layout_page import wide_page
 
 EACH = pytest.mark.parametrize("blueprint", [make() for make in ALL], ids=lambda blueprint: blueprint.title)
 WITH_DEMO = """(graph) => {
@@ -52,15 +52,8 @@ PHRASES = """() => app.graph.nodes.find((node) => node.type === 'MSDiffusionLayo
 
 @pytest.fixture(scope="module", params=["classic", "vue"])
 def page(request, server, browser):
-    context = browser.new_context(viewport={"width": 1600, "height": 900})
-    context.set_default_timeout(20_000)
-    for name, value in (START_SETTINGS | {"Comfy.VueNodes.Enabled": request.param == "vue"}).items():
-        set_setting(server.url, name, value)
-    page = context.new_page()
-    page.goto(server.url)
-    page.wait_for_function(READY, timeout=120_000)
-    yield page
-    context.close()
+    with wide_page(browser, server.url, request.param) as page:
+        yield page
 
 
 def opened(page, blueprint) -> dict:

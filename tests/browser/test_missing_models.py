@@ -8,7 +8,7 @@ import pytest
 from devtools.files import ADAPTER, BACKGROUND_REMOVAL, CHECKPOINT, IMAGE_ENCODER
 from devtools.workflows import EXAMPLES, TWO_PHOTOS_SDXL
 
-from .layout_page import READY, START_SETTINGS, set_setting
+from .layout_page import load_frontend
 
 NEEDED = (CHECKPOINT, IMAGE_ENCODER, ADAPTER)
 OFFERED = (CHECKPOINT, IMAGE_ENCODER)  # the frontend fetches no .bin: of that it copies the address
@@ -22,11 +22,8 @@ def page(server, browser):
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     context.set_default_timeout(20_000)
     context.route("https://huggingface.co/**", lambda route: route.fulfill(body="a file"))
-    for name, value in START_SETTINGS.items():
-        set_setting(server.url, name, value)
     page = context.new_page()
-    page.goto(server.url)
-    page.wait_for_function(READY, timeout=120_000)
+    load_frontend(page, server.url)
     graph = json.loads((EXAMPLES / f"{TWO_PHOTOS_SDXL.title}.json").read_text("utf-8"))
     page.evaluate("(graph) => app.loadGraphData(graph, true, true, 'example')", graph)
     page.get_by_text("View details").click()

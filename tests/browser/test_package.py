@@ -14,7 +14,7 @@ from devtools.server import ComfyServer
 from devtools.workflows import EXAMPLES_IN_ORDER
 
 from .conftest import missing
-from .layout_page import READY, START_SETTINGS, set_setting
+from .layout_page import load_frontend
 
 TRY_IT_NOW = EXAMPLES_IN_ORDER[0]
 LARGEST = 16 * 10**6
@@ -40,13 +40,10 @@ def test_the_unpacked_package_opens_from_the_list_of_templates_and_runs(package,
         archive.extractall(unpacked)
     assert not any((unpacked / name).exists() for name in ("devtools", "tests", "training", ".git"))
     with ComfyServer(find_host(), sys.executable, pack=unpacked) as server:
-        for name, value in START_SETTINGS.items():
-            set_setting(server.url, name, value)
         page = browser.new_page(viewport={"width": 1600, "height": 900})
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(server.url)
-        page.wait_for_function(READY, timeout=120_000)
+        load_frontend(page, server.url)
         page.get_by_text("Templates", exact=True).first.click()
         page.get_by_text("ms-diffusion", exact=True).last.click()
         page.get_by_text(TRY_IT_NOW.title, exact=True).first.click()

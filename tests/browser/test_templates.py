@@ -10,10 +10,9 @@ import pytest
 
 from devtools.workflows import EXAMPLES, EXAMPLES_IN_ORDER, REAL_EXAMPLES
 
-from .layout_page import READY, START_SETTINGS, set_setting
+from .layout_page import VIEWPORT, wide_page
 
 TEMPLATE = pytest.mark.parametrize("example", (*REAL_EXAMPLES, *EXAMPLES_IN_ORDER), ids=lambda example: example.name)
-VIEWPORT = {"width": 1600, "height": 900}
 BARS = (60, 90)
 """What the frontend's own bars take of the window, at the left and at the top."""
 TITLES_FROM = 8 / 14
@@ -65,16 +64,9 @@ PICTURE_PIXEL = """() => {
 
 @pytest.fixture(scope="module", params=["classic", "vue"])
 def page(request, server, browser):
-    context = browser.new_context(viewport=VIEWPORT)
-    context.set_default_timeout(20_000)
-    for name, value in (START_SETTINGS | {"Comfy.VueNodes.Enabled": request.param == "vue"}).items():
-        set_setting(server.url, name, value)
-    page = context.new_page()
-    page.goto(server.url)
-    page.wait_for_function(READY, timeout=120_000)
-    page.renderer, page.first_looks = request.param, {}
-    yield page
-    context.close()
+    with wide_page(browser, server.url, request.param) as page:
+        page.renderer, page.first_looks = request.param, {}
+        yield page
 
 
 def first_look(page, example) -> dict:

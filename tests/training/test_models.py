@@ -184,8 +184,8 @@ def test_another_model_and_a_folder_that_is_none_are_refused(models, tmp_path, n
 def test_a_package_that_is_missing_is_named_with_the_extra(monkeypatch):
     import sys
 
-    from training.data.loading import require
+    from msd_core.packages import require_package
 
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ValueError, match=r'av is not installed but videos needs it: pip install -e "\.\[training\]"'):
-        require("av", "av", "videos")
+        require_package("av", "av", "videos", "training")

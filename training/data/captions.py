@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 
+from msd_core.packages import require_package
+
 from .clips import View
-from .loading import load_model, require
+from .loading import load_model
 
 WORDS = 40
 """Tokens of a caption at most."""
@@ -45,5 +47,5 @@ def load_captioner(folder: str | Path, device: str = "cpu", dtype: str = "auto")
     """
     model, path = load_model(folder, "captioner", ("blip-2",), "Blip2ForConditionalGeneration",
                              "take Salesforce/blip2-opt-2.7b", device, dtype)
-    processor = require("transformers", "transformers", "the captioner").AutoProcessor
+    processor = require_package("transformers", "transformers", "the captioner", "training").AutoProcessor
     return Blip2Captioner(model, processor.from_pretrained(path, local_files_only=True))

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from msd_core.evaluation.regions import Edges
+from msd_core.packages import require_package
 
 from .clips import View
 from .crops import cut_out
-from .loading import load_model, require
+from .loading import load_model
 
 KINDS = ("clip", "dinov2", "dinov3_vit", "vit", "siglip")
 
@@ -57,5 +58,5 @@ def load_embedder(folder: str | Path, device: str = "cpu", dtype: str = "auto") 
     """
     model, path = load_model(folder, "embedder", KINDS, "AutoModel",
                              "take facebook/dinov2-base or openai/clip-vit-large-patch14", device, dtype)
-    processor = require("transformers", "transformers", "the embedder").AutoImageProcessor
+    processor = require_package("transformers", "transformers", "the embedder", "training").AutoImageProcessor
     return CropEmbedder(model, processor.from_pretrained(path, local_files_only=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .loading import require
+from msd_core.packages import require_package
 
 DROPPED = {"DET", "PRON", "NUM", "PUNCT", "SPACE", "CCONJ", "SCONJ", "ADP"}
 """What a phrase does not begin with: "the dog", "her dog" and "two dogs" are a dog, a dog and dogs."""
@@ -62,7 +62,7 @@ def load_entities(pipeline: str | Path) -> SpacyEntities:
     Raises:
         ValueError: spaCy or the pipeline is missing, or finds no entities.
     """
-    spacy = require("spacy", "spacy", "finding entities")
+    spacy = require_package("spacy", "spacy", "finding entities", "training")
     try:
         read = spacy.load(pipeline)
     except OSError as error:

@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
 from msd_core.headless.tensor_files import check_folder
-
-
-def require(module: str, package: str, purpose: str, extra: str = "training") -> Any:
-    """A module of an optional package.
-
-    Raises:
-        ValueError: the package is not installed.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise ValueError(
-            f'{package} is not installed but {purpose} needs it: pip install -e ".[{extra}]" in the folder of '
-            "MS-Diffusion."
-        ) from None
+from msd_core.packages import require_package
 
 
 def load_model(
@@ -41,7 +26,7 @@ def load_model(
     Raises:
         ValueError: transformers is missing, or the folder missing or another model.
     """
-    transformers = require("transformers", "transformers", f"the {what}")
+    transformers = require_package("transformers", "transformers", f"the {what}", "training")
     check_folder(folder, what, "config.json", "model_type", kinds, remedy)
     model = getattr(transformers, class_name).from_pretrained(str(folder), dtype=dtype, local_files_only=True)
     return model.to(device).eval().requires_grad_(False), str(folder)

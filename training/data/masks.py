@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from msd_core.evaluation.regions import Edges
+from msd_core.packages import require_package
 
 from .clips import View
-from .loading import load_model, require
+from .loading import load_model
 
 
 class SamSegmenter:
@@ -53,5 +54,5 @@ def load_segmenter(folder: str | Path, device: str = "cpu", dtype: str = "auto")
         ValueError: transformers is missing, or the folder missing or another model.
     """
     model, path = load_model(folder, "segmenter", ("sam",), "SamModel", "take facebook/sam-vit-huge", device, dtype)
-    processor = require("transformers", "transformers", "the segmenter").SamProcessor
+    processor = require_package("transformers", "transformers", "the segmenter", "training").SamProcessor
     return SamSegmenter(model, processor.from_pretrained(path, local_files_only=True))

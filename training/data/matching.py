@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .loading import require
+from msd_core.packages import require_package
 
 
 def match(reference: np.ndarray, target: np.ndarray, least: float) -> list[tuple[int, int, float]]:
@@ -21,7 +21,7 @@ def match(reference: np.ndarray, target: np.ndarray, least: float) -> list[tuple
     """
     if not len(reference) or not len(target):
         return []
-    optimize = require("scipy.optimize", "scipy", "matching frames")
+    optimize = require_package("scipy.optimize", "scipy", "matching frames", "training")
     alike = np.asarray(reference, np.float64) @ np.asarray(target, np.float64).T
     gain = np.clip(alike - least, 0.0, None)
     pairs = zip(*optimize.linear_sum_assignment(gain, maximize=True), strict=True)

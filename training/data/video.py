@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from msd_core.packages import require_package
+
 from .clips import Unreadable
-from .loading import require
 
 BACK = (0.0, 2.0, 15.0)
 """How many seconds before a frame decoding begins, one after the other until it is met; then from the beginning."""
@@ -25,7 +26,7 @@ class Video:
     still: bool = False
 
     def frames(self, places: Sequence[float]) -> list[np.ndarray]:
-        av = require("av", "av", "videos")
+        av = require_package("av", "av", "videos", "training")
         try:
             with self._opened(av) as container:
                 if not container.streams.video:

@@ -7,9 +7,10 @@ import pickle
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from msd_core.packages import require_package
+
 from ..shards import Pictures
 from .clips import Clip
-from .loading import require
 from .make import Made, Stuck, make_clip
 from .settings import Settings
 from .steps import Steps
@@ -44,7 +45,7 @@ def make_with_ray(workers: int, gpus: float = 0, cpus: float = 1) -> Callable[..
         """
         if not clips:
             return
-        ray, data = (require(module, "ray[data]", "--ray", "ray") for module in ("ray", "ray.data"))
+        ray, data = (require_package(module, "ray[data]", "--ray", "ray") for module in ("ray", "ray.data"))
         # A row each, few to a block, so that a slow clip holds up few others.
         given = data.from_items([{"clip": ray.cloudpickle.dumps(clip)} for clip in clips],
                                 override_num_blocks=min(len(clips), 16 * workers))

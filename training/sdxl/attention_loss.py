@@ -13,9 +13,9 @@ from einops import rearrange
 from torch import Tensor
 
 from msd_core.attention import EMPTY_TOKENS
-from msd_core.layout import Region, region_cells
+from msd_core.layout import Region
 
-from ..attention import Attended
+from ..attention import Attended, batch_cells
 
 TINY = 1e-6
 
@@ -65,10 +65,8 @@ class AttentionLosses:
         """Which positions lie in each subject's box: `[B, n, positions]`."""
         key = (size, device)
         if key not in self._cells:
-            cells = torch.zeros(len(self._regions), self._most, *size, device="cpu")
-            for row, regions in zip(cells, self._regions, strict=True):
-                row[: len(regions)] = region_cells(regions, *size)
-            self._cells[key] = cells.flatten(2).to(device)
+            cells = batch_cells(self._regions, self._most, size)
+            self._cells[key] = cells.flatten(2).to(device, torch.float32)
         return self._cells[key]
 
     def _image(self, at: Attended, cells: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from msd_core.headless.device import devices
+from msd_core.packages import require_package
 
 from ..shards import Full
 from ..trainer import Schedule
@@ -255,14 +256,8 @@ def new_accelerator() -> Any:
     Raises:
         ValueError: accelerate is not installed.
     """
-    try:
-        from accelerate import Accelerator
-    except ImportError:
-        raise ValueError(
-            'accelerate is not installed but training needs it: pip install -e ".[training]" in the folder of '
-            "MS-Diffusion."
-        ) from None
-    return Accelerator(cpu=devices() == ["cpu"])
+    accelerate = require_package("accelerate", "accelerate", "training", "training")
+    return accelerate.Accelerator(cpu=devices() == ["cpu"])
 
 
 def _detached(losses: Losses) -> Losses:
